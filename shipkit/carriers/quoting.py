@@ -180,7 +180,11 @@ async def shop_questions(
         except CarrierRejected as refused:
             return [refused_line(None, refused)]
 
-    offers = [lines(row) for row in rows]
+    offers = []
+    for place, one in enumerate(rows):
+        if place % _TURN == 0:
+            await asyncio.sleep(0)
+        offers.append(lines(one))
     return best_of(
         quotes_table([line for some in offers for line in some]),
         np.repeat(np.arange(len(offers)), [len(some) for some in offers]),

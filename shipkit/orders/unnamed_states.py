@@ -70,11 +70,12 @@ def _texts(cells: Iterable[str | None]) -> list[str]:
 
 
 def _are_states(cells: Collection[str], least: int = 1) -> bool:
-    """Return whether most cells are states, and at least so many of orders not to be shipped."""
+    """Return whether most cells are states, so many of them of orders not to be shipped."""
     words = state_words()
     if len(cells) > _MOST_CELLS:
         return False
     texts = {Cell.of(cell).text for cell in cells} - words["neutral"]
     asking = texts & words["unnamed"]["asking"]
     known = asking | (texts & words["unnamed"]["known"])
-    return len(asking) >= least and 3 * len(known) >= 2 * len(texts)
+    enough = len(asking) >= least and len(known) >= 2 * least
+    return enough and 3 * len(known) >= 2 * len(texts)

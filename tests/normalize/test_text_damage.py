@@ -314,3 +314,21 @@ def test_a_town_that_is_called_none_is_known_by_its_postal_code(shop):
 )
 def test_real_names_and_addresses_stay_as_they_are(field, cell):
     assert judged(cell, field) == TextVerdict(cell)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("name", "Mary_Ann Lee"),
+        ("name", "Di Moe_Smith"),
+        ("company", "\u25a0 Acme"),
+        ("company", "\u25a1 Studio"),
+        ("address_line1", "Unit 5\\301"),
+        ("address_line1", "Bldg 4\\210"),
+        ("company", "Sing&Bring"),
+        ("company", "R&Btilde"),
+    ],
+)
+def test_ordinary_marks_are_neither_rewritten_nor_asked_about(column: str, text: str) -> None:
+    verdict = judged(text, column)
+    assert (verdict.text, verdict.repair, verdict.problem) == (text, None, None)

@@ -290,3 +290,25 @@ def test_any_line_of_an_order_counts(shop):
         assert [(p.row_number, p.code) for p in session.problems.itertuples()] == [
             (1, "order_not_ready")
         ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("Lead Source", ["Returned", "New", "Active"]),
+        ("Bottle", ["Returned", "New", "Returned"]),
+        ("Delivery Slot", ["Scheduled", "Standard", ""]),
+        ("Edition", ["Draft", "New", "Approved"]),
+        ("Model", ["Void", "Draft", "Open"]),
+        ("ID Check", ["Verified", "Unverified", "Verified"]),
+        ("Blend", ["Pickup", "Standard", "New"]),
+        ("Tag", ["Refund", "VIP", ""]),
+    ],
+)
+def test_a_column_of_other_things_is_none_of_states(shop, heading, cells):
+    people = [ADA, BO, {**BO, "order_id": "C-9", "name": "Cy Lee", "address": "9 Oak St"}]
+    rows = [{**row, heading: cell} for row, cell in zip(people, cells, strict=True)]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        session.map(service="ground", defaults={"weight_lb": 2})
+        codes = set(session.problems.code)
+    assert not {code for code in codes if code.startswith("order_") and "line" not in code}

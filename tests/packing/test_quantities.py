@@ -362,3 +362,18 @@ def test_a_line_that_explains_the_headings_tells_what_a_weight_is_of(tmp_path):
             session.map(service="ground")
             found = json.loads(session.mapped()["parcels"][0])[0]["weight_lb"]
             assert (round(found, 4), session.problems["code"].tolist()) == (pounds, codes)
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("Nivel", (1, 2, 3)),
+        ("Line Level", (1, 2, 2)),
+        ("Kit Line", (2, 1, None)),
+        ("商品区分", ("セット", "単品", "単品")),
+        ("Product Type", ("Lot", "Item", "Item")),
+    ],
+)
+def test_levels_kinds_and_lines_that_name_each_other_are_no_bundle(packed, heading, cells):
+    rows = [{**row, "Line": n} for n, row in enumerate(tea_set(6, heading, cells), 1)]
+    assert packed(*rows)[1] == []

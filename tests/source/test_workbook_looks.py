@@ -488,3 +488,25 @@ def test_tracking_numbers_of_several_sheets_go_into_a_new_file(tmp_path, shop):
         ("3", "week.xlsx: Tue"),
     ]
     assert all(each[2].startswith("SANDBOX") for each in found)
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        [("ID", "Employee", "Department", "Office", "Team", "Ext", "Level")]
+        + [(n, "Ada Lee", "Sales", "North", "Blue", 100 + n, n) for n in range(1, 6)],
+        [("No", "Description", "Category", "Supplier", "Bin", "Stock", "Min")]
+        + [(n, "Mug", "Cups", "Acme", "Left", n, 2) for n in range(1, 6)],
+    ],
+)
+def test_a_sheet_with_headings_of_its_own_is_another_table(tmp_path, lookup):
+    book = openpyxl.Workbook()
+    book.active.title = "Orders"
+    book.active.append(["order_id", "name", "address", "city", "state", "zip", "weight_lb"])
+    for n in range(1, 6):
+        book.active.append([n, "Ada Lee", "Main St", "Austin", "TX", 78700 + n, 2])
+    other = book.create_sheet("More")
+    for row in lookup:
+        other.append(list(row))
+    book.save(tmp_path / "book.xlsx")
+    assert source.load(tmp_path / "book.xlsx").rows == 5

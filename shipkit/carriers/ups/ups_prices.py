@@ -199,7 +199,8 @@ class UpsPrices:
     def _offers(self, shipment: Shipment, shipper: Address, rates: list[Rate]) -> list[Rate]:
         """Return an answer as the prices of a shipment, by what UPS sells it, cheapest first.
 
-        Shop prices services that Ship then refuses for what the row asks; they are left out.
+        Shop prices services that Ship then refuses for what the row asks. They are left out, and
+        what costs more says why.
 
         Raises
         ------
@@ -207,17 +208,19 @@ class UpsPrices:
             UPS would refuse the shipment by every service.
         """
         notes = self._notes(shipment, shipper)
-        noted, refused = [], list[CarrierRejected]()
-        for rate in rates:
+        noted, refused, left_out = [], list[CarrierRejected](), list[str]()
+        for rate in sorted(rates, key=lambda rate: (rate.cost_cents, rate.service)):
             try:
                 wire.check(shipment.model_copy(update={"service": rate.service}), shipper)
             except CarrierRejected as refusal:
                 refused.append(refusal)
+                left_out.append(f"{SERVICES.title_of(rate.service)} is left out: {refusal.message}")
             else:
-                noted.append(rate.model_copy(update={"warnings": (*rate.warnings, *notes)}))
+                said = (*rate.warnings, *notes, *left_out)
+                noted.append(rate.model_copy(update={"warnings": said}))
         if refused and not noted:
             raise _none_sold(refused)
-        return sorted(noted, key=lambda rate: (rate.cost_cents, rate.service))
+        return noted
 
     async def _shopped(self, request: wire.Request, country: str) -> list[Rate]:
         body = await self._client.ask(request)

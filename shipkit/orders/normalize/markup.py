@@ -54,7 +54,7 @@ def without_escapes(text: str) -> str:
 
 def _once(text: str) -> str:
     if "&" in text:
-        text = _CUT_ENTITY.sub(lambda found: f"{found[0]};", _ENTITY.sub(_entity, text))
+        text = _CUT_ENTITY.sub(_with_semicolon, _ENTITY.sub(_entity, text))
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub(" ", text))
     if "[" in text:
@@ -69,6 +69,11 @@ def _once(text: str) -> str:
     if "=" in text:
         text = _quoted_printable(_FORMULA.sub(r"\1", text))
     return _percent(text) if "%" in text else text
+
+
+def _with_semicolon(found: re.Match[str]) -> str:
+    whole = f"{found[0]};"
+    return whole if html.unescape(whole) != whole else found[0]
 
 
 def _entity(found: re.Match[str]) -> str:
@@ -88,11 +93,12 @@ def _from_unicode(found: re.Match[str]) -> str:
 
 
 def _from_octal(found: re.Match[str]) -> str:
+    """Return letters of UTF-8; one byte alone, as the number of a unit may look, is none."""
     data = bytes(int(code, 8) for code in found[0].split("\\")[1:])
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+        return found[0]
 
 
 def _decoder(prefix: str, *, always: bool = False) -> Callable[[re.Match[str]], str]:

@@ -60,12 +60,13 @@ _ESCAPED: Final = re.compile(
     r"|[a-z]\+A[MNOP][AEIMQUYcgkosw048](?![A-Za-z0-9+/])"
     r"|\+A[MNOP][AEIMQUYcgkosw048]-[a-z]|=\?[\w-]+\?[QBqb]\?"
 )
-_BOX: Final = re.compile("[\u25a0\u25a1\u25fb\u25af\u2b1c\ufffc\x1a]")
+_BOX: Final = re.compile(rf"{_LETTER}[\u25a0\u25a1\u25fb\u25af\u2b1c]|[\ufffc\x1a]")
 """A letter without a picture, and what a program writes for one that it does not know."""
 _UNDERSCORE: Final = re.compile(
-    rf"{_LETTER}_(?=\s)|(?<=\s){_LETTER}*_{_LETTER}|{_LETTER}_{_LETTER}+\s|\s\S*{_LETTER}_$"
+    rf"{_LETTER}_(?=\s)|(?<=\s){_LETTER}*_(?![A-Z]){_LETTER}|{_LETTER}_(?![A-Z]){_LETTER}+\s"
+    rf"|\s\S*{_LETTER}_$"
 )
-"""One for a letter, in a text with blanks: "ada_lee" is a user name."""
+"""One for a letter, in a text with blanks: "ada_lee" is a user name, "Mary_Ann" two words."""
 _MARKS: Final = "¤¦§¨¬±¶¸¹²³¼½¾¢£¥«»÷ⁿ√≈ƒ∆◊∂∑∏∫„‡†‰‹›ˆ˜¯¿¡"
 _INSIDE: Final = re.compile(
     rf"{_LETTER}[{_MARKS}\u2500-\u259f]{_LETTER}|[\u2500-\u259f]{_LETTER}"

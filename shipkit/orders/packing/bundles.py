@@ -131,11 +131,14 @@ def _pairs_sql(
     numbered = f"(SELECT *, {place} AS {_PLACE} FROM {orders.shipping_lines.sql})"
     cells = f"(SELECT * FROM {numbered} SEMI JOIN {counted} USING (row_number))"
     return f"""
-        SELECT p.order_row, w.row_number AS whole, p.row_number AS part
-        FROM (SELECT * FROM {cells} WHERE {part}) p
-        JOIN (SELECT * FROM {cells} WHERE {whole}) w
-            ON w.order_row = p.order_row AND w.row_number <> p.row_number AND {joined}
-    """
+        WITH pairs AS (
+            SELECT p.order_row, w.row_number AS whole, p.row_number AS part
+            FROM (SELECT * FROM {cells} WHERE {part}) p
+            JOIN (SELECT * FROM {cells} WHERE {whole}) w
+                ON w.order_row = p.order_row AND w.row_number <> p.row_number AND {joined}
+        )
+        FROM pairs ANTI JOIN pairs back ON pairs.whole = back.part AND pairs.part = back.whole
+    """  # two lines that name each other are no bundle and part
 
 
 def _weighed_twice(schema: StageSchema, selected: Relation, pairs: str, column: Column) -> pa.Table:

@@ -112,7 +112,10 @@ def _goes_on(book: Book, name: str, other: _Glance) -> bool:
     first = [[text_of(value) for value in row] for row in book.sheet(name).rows[:_LOOKED_AT]]
     rows = [[text_of(value) for value in row] for row in book.sheet(other.name).rows[:_LOOKED_AT]]
     kinds = _kinds(first[find_headings(first).place + 1 :])
-    return len(kinds) >= _GOES_ON and kinds == _kinds(rows)
+    if len(kinds) < _GOES_ON or kinds != _kinds(rows):
+        return False
+    # A sheet of its own has headings that are not ours: words above digits.
+    return _kinds(rows[:1]) == kinds or not {"digits"} & {*kinds}
 
 
 _LOOKED_AT: Final = 30
