@@ -66,14 +66,15 @@ def template(args: Namespace, console: Console) -> End:
     """Print the template in use, or write it to a file."""
     with open_session(args, shipper_needed=False) as session:
         text = session.template
+    written = args.output is not None
     if args.output:
         write_file(Path(args.output), text)
         console.note(f"Written: {args.output}")
-        args.template = args.output
+        args.template, args.output = args.output, None  # for the next command, which reads it
     else:
         console.say(text)
     console.record("template", template=text)
-    return End(next=again("preview", args) if args.output else None)
+    return End(next=again("preview", args) if written else None)
 
 
 def preview(args: Namespace, console: Console) -> End:

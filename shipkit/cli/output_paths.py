@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shipkit.cli.watched_folder import takes
 from shipkit.common.files import one_file
 from shipkit.errors import InputError, ShipkitError
 from shipkit.home_url import is_url
@@ -143,7 +144,7 @@ def _orders_of_job(args: Namespace) -> list[Path]:
 def _refuse_watched(words: str, path: Path, args: Namespace) -> None:
     """Refuse a table in the watched folder: it would be run as a file of orders."""
     watched = getattr(args, "watch", None)
-    if watched and one_file(path.parent, Path(watched)):
+    if watched and takes(path) and one_file(path.parent, Path(watched)):
         raise InputError(
             f"{words} is in the folder that --watch runs the files of.",
             fix="Give a file in another folder. Nothing was bought.",

@@ -122,6 +122,8 @@ def _option(option: str, value: Any) -> list[str]:
     if value is None or value is False:
         raise _NoOptionError
     if isinstance(value, dict):
+        if form not in _FORMS:
+            raise _NoOptionError
         return [f"{name} {_FORMS[form](key, item)}" for key, item in value.items()]
     if isinstance(value, list):
         return [f"{name} {form if item is ... else _text(item)}" for item in value]

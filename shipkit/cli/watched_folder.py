@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from os import stat_result
 from pathlib import Path
 
-__all__ = ["STILL_S", "WatchedFolder", "free_path", "moved"]
+__all__ = ["STILL_S", "WatchedFolder", "free_path", "moved", "takes"]
 
 _ENDINGS = (
     ".csv",
@@ -108,14 +108,19 @@ class WatchedFolder:
 
     def _files(self) -> Iterator[tuple[Path, stat_result]]:
         for path in self.path.iterdir():
-            name = path.name.lower().removesuffix(".gz")
-            if not name.endswith(_ENDINGS) or name.startswith((".", "~$")):
+            if not takes(path):
                 continue
             try:
                 if path.is_file():
                     yield path, path.stat()
             except OSError:  # it was taken away meanwhile
                 continue
+
+
+def takes(path: Path) -> bool:
+    """Return whether a file of the folder would be run, by its name."""
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith(_ENDINGS) and not name.startswith((".", "~$"))
 
 
 def moved(path: Path, folder: Path) -> Path:

@@ -100,17 +100,19 @@ def edits_of_both(edits: Iterable[Edit], behind: int) -> tuple[Edit, ...]:
     """Return `edits`, with what those of parcels change of their return labels.
 
     An address, a weight or a reference that is corrected is that of both. The service and the
-    options of the way to the recipient are the parcel's own.
+    options of the way to the recipient are the parcel's own, also where a clause (``order_id =
+    '7'``) matches both; a clause that matches return labels alone changes them.
     """
     made = []
     for edit in edits:
-        made.append(edit)
-        given = set(edit.row_numbers)
-        labels = tuple(
-            row + behind for row in edit.row_numbers if row < behind and row + behind not in given
-        )
+        labels = tuple(row + behind for row in edit.row_numbers if row < behind)
         fields = tuple(pair for pair in edit.fields if pair[0] not in _OWN_EDITS)
-        if labels and fields:
+        if not edit.fields or not labels:  # rows are set aside, or return labels are named alone
+            made.append(edit)
+            continue
+        others = tuple(row for row in edit.row_numbers if row not in set(labels))
+        made.append(replace(edit, row_numbers=others))
+        if fields:
             made.append(replace(edit, row_numbers=labels, fields=fields))
     return tuple(made)
 

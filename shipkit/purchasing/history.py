@@ -381,8 +381,9 @@ def _sentence(earlier: EarlierOrder, state: str, tracking: str | None) -> str:
         if earlier.same == "order"
         else "A parcel with the same contents, to the same address on the same day,"
     )
-    if tracking:
-        return f"{what} {_BOUGHT}: {earlier.job_id}, row {earlier.row_number}, {tracking}."
+    if state == RowState.SHIPPED:
+        number = f", {tracking}" if tracking else ""
+        return f"{what} {_BOUGHT}: {earlier.job_id}, row {earlier.row_number}{number}."
     return (
         f"{what} is already in another job: {earlier.job_id}, row {earlier.row_number} "
         f"({state.replace('_', ' ')})."

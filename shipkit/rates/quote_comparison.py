@@ -95,14 +95,15 @@ class QuoteComparison(html.Shown):
         Parameters
         ----------
         *keys
-            ``differs`` (the default), ``service``, ``card_zone`` or any other column of `frame`.
+            ``differs`` (the default), ``service``, ``card_zone`` or another column of `frame` that
+            is no total.
         """
         wanted = keys or ("differs",)
         for key in wanted:
-            if key not in self.table.column_names:
+            if key not in _GROUPED:
                 raise InputError(
                     f"{key!r} is not a column to group by.",
-                    fix=f"Use one of: {', '.join(self.table.column_names)}.",
+                    fix=f"Use one of: {', '.join(_GROUPED)}.",
                 )
         names = {"quoted_cents": "baseline_cents", "card_cents": "candidate_cents"}
         renamed = [names.get(name, name) for name in self.table.column_names]
@@ -153,6 +154,9 @@ class QuoteComparison(html.Shown):
         return pa.Table.from_pylist(lines)
 
 
+_GROUPED: Final = tuple(
+    name for name in QUOTE_COLUMNS if name not in ("quoted_cents", "card_cents", "change_cents")
+)
 _BOTH: Final = ("quoted_cents", "card_cents")
 
 

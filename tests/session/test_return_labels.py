@@ -78,13 +78,21 @@ def test_an_edit_of_the_order_is_of_both_and_the_cells_are_there(batch: sk.Batch
 def test_an_edit_of_a_parcel_is_of_its_return_label_but_not_the_way_out() -> None:
     edits = (
         Edit("edit", "", (3, 14), (("city", "Kent"), ("service", "ups_air"), ("cod_amount", 5))),
-        Edit("edit", "", (4, 14), (("weight_lb", 9.0),)),
+        Edit("edit", "", (4, 14), (("weight_lb", 9.0), ("signature", "adult"))),
         Edit("edit", "", (5,), (("signature", "adult"),)),
-        Edit("skip", "", (6,)),
+        Edit("edit", "", (16,), (("service", "ups_air"),)),
+        Edit("skip", "", (6, 16)),
     )
-    own, of_label, *others = edits_of_both(edits, 10)
-    assert (own, *others) == edits
-    assert (of_label.row_numbers, of_label.fields) == ((13,), (("city", "Kent"),))
+    way, weight = edits[0].fields, edits[1].fields
+    assert [(each.row_numbers, each.fields) for each in edits_of_both(edits, 10)] == [
+        ((3, 14), way),
+        ((13,), way[:1]),
+        ((4,), weight),
+        ((14,), weight[:1]),
+        ((5,), edits[2].fields),
+        ((16,), edits[3].fields),
+        ((6, 16), ()),
+    ]
 
 
 def test_return_labels_have_the_references_and_the_corrections_of_their_parcels(
@@ -211,3 +219,16 @@ def test_rows_that_were_dropped_between_orders_keep_the_cells_of_each_order(
     assert {line["order_id"] for line in left.values() if isinstance(line["problem"], str)} == {
         "A6"
     }
+
+
+def test_an_edit_by_order_leaves_the_options_of_the_way_out_to_the_parcel(
+    orders: Path, make: Callable[..., sk.BatchSession]
+) -> None:
+    session = make(orders).map(service="ground", returns="with_each")
+    before = by_row(session.preview())
+    session.edit("order_id = 'A1'", signature="adult", service="2nd_day_air", weight_lb=2)
+    after = by_row(session.preview())
+    assert after[1]["cost"] > before[1]["cost"]
+    assert after[11]["cost"] == before[11]["cost"]
+    session.edit("row_number > 10", service="2nd_day_air")
+    assert by_row(session.preview())[11]["cost"] > before[11]["cost"]

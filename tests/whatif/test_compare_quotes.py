@@ -105,3 +105,9 @@ def test_arguments_that_would_not_be_read_are_refused(shown: Preview) -> None:
         sk.compare(shown, CARD, service="cheapest")
     with pytest.raises(sk.ShipkitError, match="no orders"):
         sk.compare(CARD, CARD)
+
+
+@pytest.mark.parametrize("key", ["quoted_cents", "card_cents", "change_cents", "nothing"])
+def test_totals_are_nothing_to_group_by(shown: Preview, key: str) -> None:
+    with pytest.raises(sk.ShipkitError, match="not a column to group by"):
+        sk.compare(shown, CARD).by(key)

@@ -76,8 +76,9 @@ class WaitingReturns:
                     "skipped",
                     RowState.SKIPPED,
                     code="return_waits",
-                    message=f"Its parcel, row {parcel}, was not bought, or was voided.",
-                    fix=f"Correct row {parcel} and run both again.",
+                    message=f"Its parcel, row {parcel}, was not bought by this job, or was voided.",
+                    fix=f"Look at row {parcel}, and run the orders again: what another job has "
+                    "bought is not bought twice.",
                 )
             )
         self._run.ledger.record(entries)
