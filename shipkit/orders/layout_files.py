@@ -63,6 +63,9 @@ class Notice:
         ``"filled"``, ``"nonzero"`` (any number but 0), or the texts that count.
     problem, fix, severity, code
         Of the problem that these cells are reported as.
+    state
+        Which state of an order it is, as in ``data/words/order_states.toml``: a warning of that
+        state is not given again for another column.
     """
 
     heading: str
@@ -71,6 +74,7 @@ class Notice:
     fix: str
     severity: str
     code: str
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,7 @@ def _notice(entry: Mapping[str, Any]) -> Notice:
         entry["fix"],
         entry.get("severity", "warning"),
         entry["code"],
+        entry.get("state", ""),
     )
 
 

@@ -37,7 +37,7 @@ __all__ = ["StateColumn", "state_columns", "state_problems"]
 
 @dataclass(frozen=True)
 class _Meaning:
-    code: str
+    state: str
     severity: str
     problem: str
     fix: str
@@ -91,9 +91,9 @@ def state_columns(
         (:mod:`shipkit.orders.unnamed_states`).
     """
     noticed = _noticed(layout)
-    reported = {notice.code for notice in layout.layout.notices} if layout else set()
+    reported = {notice.state for notice in layout.layout.notices} if layout else set()
     if {"quantity_left", "quantity_shipped"} & {c.role for c in columns if c.key in read}:
-        reported.add("order_partly_shipped")  # and what was shipped is taken off
+        reported.add("partly_shipped")  # and what was shipped is taken off
     found = []
     for column in columns:
         name = phrase(column.name)
@@ -143,10 +143,10 @@ def state_problems(
                     arg_min(m.problem, l.row_number) AS problem,
                     arg_min(m.fix, l.row_number) AS fix,
                     arg_min(m.severity, l.row_number) AS severity,
-                    m.code
+                    m.state AS code
                 FROM {lines.sql} l
                 JOIN meanings m ON m.value = l.{quoted(state.column.key)}::VARCHAR
-                GROUP BY l.order_row, m.code
+                GROUP BY l.order_row, m.state
                 ORDER BY l.order_row
                 """,
                 params={"field": state.column.key},
@@ -161,12 +161,15 @@ def state_problems(
     # columns give ("Financial Status", "Outstanding Balance") is given once.
     return run(
         con,
-        """
-        SELECT *
-        FROM states
-        QUALIFY severity = 'error'
-            OR row_number() OVER (PARTITION BY row_number, code ORDER BY field) = 1
-        ORDER BY row_number, field, code
+        f"""
+        SELECT * REPLACE (if(code = '{_UNKNOWN_STATE}', code, 'order_state') AS code)
+        FROM (
+            SELECT *
+            FROM states
+            QUALIFY severity = 'error'
+                OR row_number() OVER (PARTITION BY row_number, code ORDER BY field) = 1
+        )
+        ORDER BY row_number, field, code, problem
         """,
         states=every,
     ).cast(PROBLEMS)
@@ -186,7 +189,7 @@ def _blank(
                 $problem AS problem,
                 $fix AS fix,
                 $severity AS severity,
-                $code AS code
+                $state AS code
             FROM {lines.sql}
             GROUP BY order_row
             HAVING count({quoted(key)}) = 0
@@ -200,6 +203,8 @@ def _blank(
         .cast(PROBLEMS)
     )
 
+
+_UNKNOWN_STATE: Final = "order_state_unknown"
 
 _MOST_UNKNOWN: Final = 20
 """Different cells without a known state; a column with more holds something else."""
@@ -230,7 +235,7 @@ def _unknown(
                 "fix": "If such orders are not shipped, leave them out with where(...). If they "
                 f'are: map(ignore=["{column.name}"]).',
                 "severity": "warning",
-                "code": "order_state_unknown",
+                "code": _UNKNOWN_STATE,
             }
             for cell, row, orders in found
         ]
@@ -324,8 +329,8 @@ def _of_kinds(
     every = [entry for entry in state_words()["meaning"] if {*kinds} & {*entry["columns"]}]
     # What is reported elsewhere is still read: "partially shipped" is no "shipped".
     meanings = [
-        {**entry, "code": None}
-        if entry.get("severity") == "warning" and entry["code"] in reported
+        {**entry, "state": None}
+        if entry.get("severity") == "warning" and entry["state"] in reported
         else entry
         for entry in every
     ]
@@ -357,7 +362,7 @@ def _flag(
     for entry in words["flag"]:
         if filled and entry.get("when") != "blank":
             continue
-        if _is(heading, entry) and entry["code"] not in reported:
+        if _is(heading, entry) and entry["state"] not in reported:
             meaning = _meaning(column, entry)
             if entry.get("when") == "blank":
                 return StateColumn(column, _no_meaning, meaning)
@@ -399,7 +404,7 @@ _NO_ANSWER: Final = frozenset({"standard", "default", "normal", "regular"})
 
 def _meaning(column: Column, entry: Entry) -> _Meaning:
     return _Meaning(
-        entry["code"],
+        entry["state"],
         entry.get("severity", "error"),
         entry["problem"],
         f"Leave these orders out with where(...), or ship them anyway: "

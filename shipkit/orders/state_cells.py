@@ -72,7 +72,7 @@ def meaning_of(cell: Cell, meanings: Sequence[Entry]) -> Entry | None:
         for word in meaning["words"]:
             if not _fits(cell, word, meaning):
                 continue
-            if meaning.get("code"):
+            if meaning.get("state"):
                 return meaning
             cell = cell.without(word)
     return None
@@ -191,7 +191,7 @@ def _unnamed(given: Entry, expected: Collection[str]) -> Entry:
     asking = {
         plain(word)
         for meaning in given["meaning"]
-        if "state" in meaning["columns"] and "code" in meaning and "match" not in meaning
+        if "state" in meaning["columns"] and "state" in meaning and "match" not in meaning
         for word in meaning["words"]
     }
     return {

@@ -313,7 +313,7 @@ def test_a_cancelled_order_waits_and_a_fulfilled_one_is_told(shop):
         assert [
             (p["row_number"], p["code"], p["severity"])
             for p in session._planner.orders.problems.to_pylist()
-        ] == [(2, "order_cancelled", "error"), (1, "order_fulfilled", "warning")]
+        ] == [(2, "order_state", "error"), (1, "order_state", "warning")]
     with sk.BatchSession(shipper=shop) as session:
         session.load([{**row, "Cancelled at": "2026"}], layout=False)
         assert session.layout is None

@@ -328,26 +328,26 @@ def state(heading, cell):
     column = Column(heading, keys([heading])[0], "VARCHAR")
     found = order_states.state_columns([column], set(), None, set())
     meaning = found[0].read(Cell.of(cell)) if found else None
-    return meaning and (meaning.code, meaning.severity)
+    return meaning and (meaning.state, meaning.severity)
 
 
 @pytest.mark.parametrize(
     ("code", "severity", "cells"),
     [
-        ("order_not_ready", "error", "Order Status=Awaiting stock|Is Preorder=TRUE"),
-        ("order_not_ready", "error", "Address Verified=No|Address Status=Unverified"),
-        ("order_not_ready", "error", "Subscription Status=Paused|Approved=No|Test Mode=true"),
-        ("order_not_ready", "error", "Vorbestellung=ja|Précommande=oui|Duplicate=Y"),
-        ("order_not_ready", "warning", "Order Type=Exchange|Risk Level=High|Fraud Status=review"),
-        ("order_unpaid", "warning", "Paid?=N|Bezahlt=nein|Pagado=no|Amount Due=20.00"),
-        ("order_unpaid", "warning", "Payment Status=Deposit paid|Financial Status=partially_paid"),
-        ("order_refunded", "error", "Chargeback=Yes|Disputed=yes"),
-        ("order_refunded", "warning", "Dispute Status=open|RMA Status=Requested"),
-        ("order_picked_up", "error", "Pickup in Store=Y|Status=Ready for pickup"),
-        ("order_not_physical", "error", "Is Digital=Y|Downloadable=1|Delivery Type=Email"),
-        ("order_cancelled", "error", "Void=Y|Storniert=ja|Orderstatus=Makulerad"),
-        ("order_fulfilled", "warning", "Label Printed=yes|Delivered At=2026-01-01"),
-        ("order_shipped_by_marketplace", "error", "Fulfillment By=FBA"),
+        ("not_ready", "error", "Order Status=Awaiting stock|Is Preorder=TRUE"),
+        ("not_ready", "error", "Address Verified=No|Address Status=Unverified"),
+        ("not_ready", "error", "Subscription Status=Paused|Approved=No|Test Mode=true"),
+        ("not_ready", "error", "Vorbestellung=ja|Précommande=oui|Duplicate=Y"),
+        ("not_ready", "warning", "Order Type=Exchange|Risk Level=High|Fraud Status=review"),
+        ("unpaid", "warning", "Paid?=N|Bezahlt=nein|Pagado=no|Amount Due=20.00"),
+        ("unpaid", "warning", "Payment Status=Deposit paid|Financial Status=partially_paid"),
+        ("refunded", "error", "Chargeback=Yes|Disputed=yes"),
+        ("refunded", "warning", "Dispute Status=open|RMA Status=Requested"),
+        ("picked_up", "error", "Pickup in Store=Y|Status=Ready for pickup"),
+        ("not_physical", "error", "Is Digital=Y|Downloadable=1|Delivery Type=Email"),
+        ("cancelled", "error", "Void=Y|Storniert=ja|Orderstatus=Makulerad"),
+        ("fulfilled", "warning", "Label Printed=yes|Delivered At=2026-01-01"),
+        ("shipped_by_marketplace", "error", "Fulfillment By=FBA"),
     ],
 )
 def test_a_state_of_an_order_is_seen_in_any_wording(code, severity, cells):

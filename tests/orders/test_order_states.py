@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from order_state_kit import state_named
 
 import shipkit as sk
 from shipkit.orders.fields import Column, recognise
@@ -28,74 +29,74 @@ BO = {
 }
 
 ERRORS = [
-    ("Order Status", "Cancelled", "order_cancelled"),
-    ("Bestellstatus", "Storniert", "order_cancelled"),
-    ("Statut", "Annulée", "order_cancelled"),
-    ("注文ステータス", "キャンセル", "order_cancelled"),
-    ("Order Status", "Cancelled - no refund", "order_cancelled"),
-    ("Order Status", "Fraud: no - Cancelled", "order_cancelled"),
-    ("Order Status", "Do not ship", "order_not_ready"),
-    ("Order Status", "WONT_FULFILL", "order_not_ready"),
-    ("Bestellstatus", "Nicht versenden", "order_not_ready"),
-    ("Statut commande", "En attente", "order_not_ready"),  # WooCommerce's "on hold"
-    ("Bestelstatus", "Geannuleerd", "order_cancelled"),
-    ("出荷状況", "キャンセル", "order_cancelled"),
-    ("Current State", "Refunded", "order_refunded"),  # PrestaShop
-    ("Tags", "hold, VIP", "order_not_ready"),
-    ("Cancelled At", "2026-11-20 10:00", "order_cancelled"),
-    ("Status", "On Hold", "order_not_ready"),
-    ("Do Not Ship", "yes", "order_not_ready"),
-    ("Tracking Number", "1Z999AA10123456784", "order_has_tracking"),
-    ("Delivery Method", "Local pickup", "order_picked_up"),
-    ("Fulfillment Channel", "Amazon", "order_shipped_by_marketplace"),
-    ("Fulfillment Type", "Fulfillment by TikTok", "order_shipped_by_marketplace"),
-    ("Fulfillment Entity", "WFS Fulfilled", "order_shipped_by_marketplace"),
-    ("Status", "Scheduled", "order_not_ready"),
-    ("Normal or Pre-order", "Pre-order", "order_not_ready"),
-    ("Pledged Status", "dropped", "order_cancelled"),
-    ("Backer Status", "Errored", "order_cancelled"),
-    ("Patron Status", "Former patron", "order_cancelled"),
-    ("Stav objednávky", "Stornována", "order_cancelled"),
-    ("Статус заказа", "Отменён", "order_cancelled"),
-    ("订单状态", "已退货", "order_refunded"),
-    ("Deleted", "TRUE", "order_cancelled"),
-    ("Fulfillment Status", "WILL_NOT_DELIVER", "order_cancelled"),
-    ("Billing Block", "01", "order_not_ready"),
-    ("Ship?", "No", "order_not_ready"),
-    ("Approved", 0.0, "order_not_ready"),  # pandas, Parquet
-    ("Needs shipping", "no", "order_not_physical"),
-    ("Collection", "Yes", "order_picked_up"),
-    ("Delivery", "Click & Collect", "order_picked_up"),
-    ("Document Type", "Credit memo", "order_not_ready"),
-    ("Transaction Type", "Refund Receipt", "order_not_ready"),  # QuickBooks
-    ("Type", "Credit", "order_not_ready"),
-    ("Type", "Credit Memo 1023", "order_not_ready"),
-    ("Document Type", "Quote (draft)", "order_not_ready"),
-    ("Order Type", "Return - RMA", "order_not_ready"),
-    ("Type de document", "Bon de retour", "order_not_ready"),
-    ("Belegart", "Retoure B-Ware", "order_not_ready"),
-    ("Waybill", "1Z999AA10123456784", "order_has_tracking"),
-    ("お問い合わせ番号", "1234-5678-9012", "order_has_tracking"),
+    ("Order Status", "Cancelled", "cancelled"),
+    ("Bestellstatus", "Storniert", "cancelled"),
+    ("Statut", "Annulée", "cancelled"),
+    ("注文ステータス", "キャンセル", "cancelled"),
+    ("Order Status", "Cancelled - no refund", "cancelled"),
+    ("Order Status", "Fraud: no - Cancelled", "cancelled"),
+    ("Order Status", "Do not ship", "not_ready"),
+    ("Order Status", "WONT_FULFILL", "not_ready"),
+    ("Bestellstatus", "Nicht versenden", "not_ready"),
+    ("Statut commande", "En attente", "not_ready"),  # WooCommerce's "on hold"
+    ("Bestelstatus", "Geannuleerd", "cancelled"),
+    ("出荷状況", "キャンセル", "cancelled"),
+    ("Current State", "Refunded", "refunded"),  # PrestaShop
+    ("Tags", "hold, VIP", "not_ready"),
+    ("Cancelled At", "2026-11-20 10:00", "cancelled"),
+    ("Status", "On Hold", "not_ready"),
+    ("Do Not Ship", "yes", "not_ready"),
+    ("Tracking Number", "1Z999AA10123456784", "has_tracking"),
+    ("Delivery Method", "Local pickup", "picked_up"),
+    ("Fulfillment Channel", "Amazon", "shipped_by_marketplace"),
+    ("Fulfillment Type", "Fulfillment by TikTok", "shipped_by_marketplace"),
+    ("Fulfillment Entity", "WFS Fulfilled", "shipped_by_marketplace"),
+    ("Status", "Scheduled", "not_ready"),
+    ("Normal or Pre-order", "Pre-order", "not_ready"),
+    ("Pledged Status", "dropped", "cancelled"),
+    ("Backer Status", "Errored", "cancelled"),
+    ("Patron Status", "Former patron", "cancelled"),
+    ("Stav objednávky", "Stornována", "cancelled"),
+    ("Статус заказа", "Отменён", "cancelled"),
+    ("订单状态", "已退货", "refunded"),
+    ("Deleted", "TRUE", "cancelled"),
+    ("Fulfillment Status", "WILL_NOT_DELIVER", "cancelled"),
+    ("Billing Block", "01", "not_ready"),
+    ("Ship?", "No", "not_ready"),
+    ("Approved", 0.0, "not_ready"),  # pandas, Parquet
+    ("Needs shipping", "no", "not_physical"),
+    ("Collection", "Yes", "picked_up"),
+    ("Delivery", "Click & Collect", "picked_up"),
+    ("Document Type", "Credit memo", "not_ready"),
+    ("Transaction Type", "Refund Receipt", "not_ready"),  # QuickBooks
+    ("Type", "Credit", "not_ready"),
+    ("Type", "Credit Memo 1023", "not_ready"),
+    ("Document Type", "Quote (draft)", "not_ready"),
+    ("Order Type", "Return - RMA", "not_ready"),
+    ("Type de document", "Bon de retour", "not_ready"),
+    ("Belegart", "Retoure B-Ware", "not_ready"),
+    ("Waybill", "1Z999AA10123456784", "has_tracking"),
+    ("お問い合わせ番号", "1234-5678-9012", "has_tracking"),
 ]
 WARNINGS = [
-    ("Payment Status", "Unpaid", "order_unpaid"),
-    ("Status", "Shipped", "order_fulfilled"),
-    ("Order Status", "Paid, partially shipped", "order_partly_shipped"),
-    ("Order Status", "No payment received", "order_unpaid"),
-    ("Status do pedido", "Aguardando pagamento", "order_unpaid"),
-    ("Payment Status", "No", "order_unpaid"),
+    ("Payment Status", "Unpaid", "unpaid"),
+    ("Status", "Shipped", "fulfilled"),
+    ("Order Status", "Paid, partially shipped", "partly_shipped"),
+    ("Order Status", "No payment received", "unpaid"),
+    ("Status do pedido", "Aguardando pagamento", "unpaid"),
+    ("Payment Status", "No", "unpaid"),
     ("Order Status", "New claim", "order_state_unknown"),  # "new" is expected
     ("Order Status", "Customer says no", "order_state_unknown"),
-    ("Status zamówienia", "nieopłacone", "order_unpaid"),
-    ("Ordrestatus", "Wysłane", "order_fulfilled"),
-    ("Status", "Partially refunded", "order_partly_refunded"),
-    ("Status", "Closed", "order_fulfilled"),
-    ("Sent", "x", "order_fulfilled"),
-    ("Sent", 1.0, "order_fulfilled"),
-    ("Paid", 0.0, "order_unpaid"),
-    ("Paid", "0.00", "order_unpaid"),
-    ("Actual Ship Date", "2026-11-20", "order_fulfilled"),
-    ("Refund Status", "Full", "order_refunded"),
+    ("Status zamówienia", "nieopłacone", "unpaid"),
+    ("Ordrestatus", "Wysłane", "fulfilled"),
+    ("Status", "Partially refunded", "partly_refunded"),
+    ("Status", "Closed", "fulfilled"),
+    ("Sent", "x", "fulfilled"),
+    ("Sent", 1.0, "fulfilled"),
+    ("Paid", 0.0, "unpaid"),
+    ("Paid", "0.00", "unpaid"),
+    ("Actual Ship Date", "2026-11-20", "fulfilled"),
+    ("Refund Status", "Full", "refunded"),
     ("Order Status", "Zorked", "order_state_unknown"),
     ("Order Status", "not confirmed", "order_state_unknown"),  # "confirmed" is expected
     ("Bestellstatus", "noch nicht bestätigt", "order_state_unknown"),
@@ -141,14 +142,14 @@ NEUTRAL = [
 
 
 FLAGS = [
-    ("order_cancelled", "Storno=ja|Cxl=X|Anulowano=tak|Date d'annulation=2026-11-02"),
-    ("order_cancelled", "Data annullamento=2026-11-02|キャンセル日=2026-11-02"),
-    ("order_refunded", "Rückerstattung=ja|Rimborso=si|Date remboursement=2026-11-02|Dispute=Open"),
-    ("order_not_ready", "Backordered=Yes|Awaiting stock=x|Wstrzymane=tak|Case Opened=Yes"),
-    ("order_fulfilled", "Versendet am=2026-11-02|Wysłano=tak|Posted on=2026-11-02|Mailed=x"),
-    ("order_picked_up", "Ship Via=Local pickup|Carrier=In-store pickup|Courier=Abholung"),
-    ("order_picked_up", "Requested Shipping Service=Local pickup|Shipping Rate=Store Pickup"),
-    ("order_has_tracking", "Airway bill=12|PRO Number=12|Track & Trace=3S1|Barcode PostNL=3S1"),
+    ("cancelled", "Storno=ja|Cxl=X|Anulowano=tak|Date d'annulation=2026-11-02"),
+    ("cancelled", "Data annullamento=2026-11-02|キャンセル日=2026-11-02"),
+    ("refunded", "Rückerstattung=ja|Rimborso=si|Date remboursement=2026-11-02|Dispute=Open"),
+    ("not_ready", "Backordered=Yes|Awaiting stock=x|Wstrzymane=tak|Case Opened=Yes"),
+    ("fulfilled", "Versendet am=2026-11-02|Wysłano=tak|Posted on=2026-11-02|Mailed=x"),
+    ("picked_up", "Ship Via=Local pickup|Carrier=In-store pickup|Courier=Abholung"),
+    ("picked_up", "Requested Shipping Service=Local pickup|Shipping Rate=Store Pickup"),
+    ("has_tracking", "Airway bill=12|PRO Number=12|Track & Trace=3S1|Barcode PostNL=3S1"),
 ]
 
 
@@ -159,7 +160,7 @@ def test_a_flag_is_known_in_many_languages(code, cells):
         heading, cell = given.split("=")
         states = state_columns([Column(heading, "key", "VARCHAR")], set(), None, set())
         read = [state.read(Cell.of(cell)) for state in states]
-        found[given] = [meaning and meaning.code for meaning in read]
+        found[given] = [meaning and meaning.state for meaning in read]
     assert found == {given: [code] for given in found}
 
 
@@ -169,7 +170,7 @@ def problems(shop, heading, cell, **options):
     with sk.BatchSession(rows, shipper=shop) as session:
         session.map(**options)
         found = session.problems
-        return [(p.row_number, p.code, p.severity) for p in found.itertuples()]
+        return [(p.row_number, state_named(p), p.severity) for p in found.itertuples()]
 
 
 @pytest.mark.parametrize(("heading", "cell", "code"), ERRORS)
@@ -189,7 +190,7 @@ def test_a_state_that_is_right_to_ship_is_silent(shop, heading, cell):
 
 @pytest.mark.parametrize("heading", ["Paid On Date", "Paid Time", "Bezahlt am", "Fecha de pago"])
 def test_an_order_without_a_day_of_payment_is_a_warning_where_others_have_one(shop, heading):
-    assert problems(shop, heading, "2026-11-20") == [(2, "order_unpaid", "warning")]
+    assert problems(shop, heading, "2026-11-20") == [(2, "unpaid", "warning")]
 
 
 def test_a_day_of_payment_in_any_line_is_that_of_the_order(shop):
@@ -200,8 +201,8 @@ def test_a_day_of_payment_in_any_line_is_that_of_the_order(shop):
     ]
     with sk.BatchSession(rows, shipper=shop) as session:
         session.map(service="ground", defaults={"weight_lb": 2})
-        found = [(p.row_number, p.code) for p in session.problems.itertuples()]
-    assert found == [(3, "order_unpaid")]
+        found = [(p.row_number, state_named(p)) for p in session.problems.itertuples()]
+    assert found == [(3, "unpaid")]
 
 
 def test_a_state_that_is_not_known_is_told_once(shop):
@@ -270,14 +271,14 @@ def test_every_tracking_number_of_a_large_file_counts(shop):
     rows["Tracking Number"] = "1Z" + rows.index.astype(str)
     with sk.BatchSession(rows, shipper=shop) as session:
         session.map(service="ground", defaults={"weight_lb": 2})
-        assert (session.problems["code"] == "order_has_tracking").sum() == 100_002
+        assert (session.problems["code"] == "order_state").sum() == 100_002
 
 
 def test_a_template_does_not_hide_a_cancelled_order(shop):
     with sk.BatchSession([ADA], shipper=shop) as session:
         template = session.map(service="ground", defaults={"weight_lb": 2}).template
     found = problems(shop, "Order Status", "Cancelled", template=template)
-    assert found == [(1, "order_cancelled", "error")]
+    assert found == [(1, "cancelled", "error")]
 
 
 def test_any_line_of_an_order_counts(shop):
@@ -287,8 +288,8 @@ def test_any_line_of_an_order_counts(shop):
     ]
     with sk.BatchSession(rows, shipper=shop) as session:
         session.map(service="ground", defaults={"weight_lb": 2})
-        assert [(p.row_number, p.code) for p in session.problems.itertuples()] == [
-            (1, "order_not_ready")
+        assert [(p.row_number, state_named(p)) for p in session.problems.itertuples()] == [
+            (1, "not_ready")
         ]
 
 
