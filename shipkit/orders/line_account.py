@@ -125,6 +125,8 @@ class LineAccount:
 
     ``lines == rows + headings + inside + the lines set aside``; of the rows, ``orders`` are the
     first of their order, ``merged`` are further ones, and the rest is sold but not shipped.
+
+    In short: ``read == loaded + merged + sum(part.count for part in dropped)``.
     """
 
     lines: int
@@ -162,6 +164,21 @@ class LineAccount:
             aside=parts,
             unit=unit,
         )
+
+    @property
+    def read(self) -> int:
+        """Lines that may hold an order: all but headings, and the rest of a cell with breaks."""
+        return self.lines - self.headings - self.inside
+
+    @property
+    def loaded(self) -> int:
+        """Rows that are orders of their own, or may be: all but the `merged` ones."""
+        return self.rows - self.merged
+
+    @property
+    def dropped(self) -> tuple[Aside, ...]:
+        """What was left out: each with its ``reason``, ``lines`` (their numbers), ``count``."""
+        return self.aside
 
     @property
     def set_aside(self) -> int:

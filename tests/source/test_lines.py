@@ -124,6 +124,17 @@ def test_what_is_set_aside_is_named_with_its_line(
     assert str(account(written(tmp_path / "orders.csv", *lines))) == text
 
 
+def test_what_was_read_is_loaded_merged_or_dropped(tmp_path: Path) -> None:
+    text = [HEADINGS, "", *ROWS, "Total,,,,,,"]
+    lines = account(written(tmp_path / "orders.csv", *text))
+    assert (lines.read, lines.loaded, lines.merged) == (5, 2, 1)
+    assert [(part.reason, part.lines) for part in lines.dropped] == [
+        ("blank", (2,)),
+        ("total", (6,)),
+    ]
+    assert lines.read == lines.loaded + lines.merged + sum(part.count for part in lines.dropped)
+
+
 def test_several_files_are_added_up_and_name_the_file(tmp_path: Path) -> None:
     written(tmp_path / "may.csv", HEADINGS, ROWS[0], ",,,,,,")
     written(tmp_path / "june.csv", "Orders of June", HEADINGS, *ROWS[1:], "Total,,,,,,")
