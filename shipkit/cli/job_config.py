@@ -30,6 +30,7 @@ _TABLES = {
     "services": "map_service",
     "types": "type",
     "max_account": "max_account",
+    "warehouses": "warehouse",
 }
 """Table of a config file to the option with the same meaning."""
 
@@ -106,9 +107,12 @@ def _read(path: Path) -> dict[str, Any]:
             f"The config file {path} cannot be read: {reason}.",
             fix="It must be TOML; the keys are the names of the options.",
         ) from None
-    shipper = found.get("shipper")
-    if isinstance(shipper, str) and Path(shipper).suffix.lower() in {".json", ".toml"}:
-        found["shipper"] = _from_folder(path, shipper)
+    warehouses = found.get("warehouses")
+    cells = warehouses if isinstance(warehouses, dict) else {}
+    for table, key in [(found, "shipper"), *((cells, cell) for cell in cells)]:
+        address = table.get(key)
+        if isinstance(address, str) and Path(address).suffix.lower() in {".json", ".toml"}:
+            table[key] = _from_folder(path, address)
     return found
 
 

@@ -199,9 +199,27 @@ def mapping(p: _Parser) -> None:
         help="a return label for every parcel, bought with it",
     )
     g.add_argument(
+        "--residential",
+        choices=("unknown is home", "unknown is business"),
+        help="what to assume of addresses that may be homes or not",
+    )
+    g.add_argument(
+        "--warehouse",
+        action="append",
+        metavar="CELL=NAME|FILE",
+        help="address of a place that the orders name, as for --shipper; may be repeated",
+    )
+    g.add_argument(
         "--ship-date", metavar="YYYY-MM-DD", help="shipping date (default: the day of purchase)"
     )
     g.add_argument("--skip", action="append", metavar="SQL", help="leave out matching shipments")
+    g.add_argument(
+        "--edit",
+        action="append",
+        metavar="CHANGE",
+        help="change matching shipments, e.g. \"service=ground where state = 'CA'\"; may be "
+        "repeated",
+    )
     g.add_argument(
         "--shipper",
         metavar="NAME|FILE",

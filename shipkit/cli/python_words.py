@@ -28,6 +28,8 @@ def calls_as_options(advice: str) -> str:
     'If it is not: --ignore "Gift" --ignore "Note (old)".'
     >>> calls_as_options("Leave them out with where(...).")
     'Leave them out with --where SQL.'
+    >>> calls_as_options('Choose one: session.edit(clause, warehouse="east").')
+    'Choose one: --edit "warehouse=east where SQL".'
     """
     return "".join(_parts(advice))
 
@@ -71,6 +73,8 @@ def _words(call: str, written: str) -> str | None:
         tree = ast.parse(written, mode="eval").body
         if not isinstance(tree, ast.Call):
             return None
+        if call == "edit":
+            return " ".join(_edits(tree))
         if not tree.args and not tree.keywords:
             return None
         words = list(before)
@@ -84,6 +88,22 @@ def _words(call: str, written: str) -> str | None:
     except (SyntaxError, ValueError, _NoOptionError):
         return None
     return " ".join(words) if words else None
+
+
+def _edits(tree: ast.Call) -> Iterator[str]:
+    """Yield an option for each field of an edit; a name in place of the clause is any clause."""
+    clause = ...
+    if tree.args and not isinstance(tree.args[0], ast.Name):
+        clause = _value(tree.args[0])
+    for keyword in tree.keywords:
+        value = _value(keyword.value)
+        pair = (
+            f"{keyword.arg}:=null" if value is None else f"{keyword.arg}={_shown(value, 'VALUE')}"
+        )
+        change = f"{pair} where {_shown(clause, 'SQL')}"
+        yield f"--edit {_text(change)}"
+    if not tree.keywords:
+        yield "--edit CHANGE"
 
 
 def _keyword(call: str, name: str | None, value: Any, options: dict[str, str]) -> list[str]:
@@ -147,6 +167,7 @@ _BARE: Final = frozenset({"NAME", "WHAT", "RULE", "FILE", "YYYY-MM-DD", "FORMAT"
 _FORMS: Final[dict[str, Callable[[Any, Any], str]]] = {
     "FIELD=HEADING": lambda key, item: f"{_shown(key, 'COLUMN')}={_text(_shown(item, 'HEADING'))}",
     "VALUE=SERVICE": lambda key, item: _text(f"{key}={_shown(item, 'SERVICE')}"),
+    "CELL=NAME": lambda key, item: _text(f"{_shown(key, 'CELL')}={_shown(item, 'NAME')}"),
     "FIELD=VALUE": lambda key, item: (
         f"{key}={shlex.quote(str(_shown(item, 'VALUE')))}"
         if " " in str(item)
@@ -166,6 +187,8 @@ _MAP: Final = {
     "each_row": "--each-row",
     "repeated_rows": "--repeated-rows WHAT",
     "returns": "--returns WHAT",
+    "residential": "--residential WHAT",
+    "warehouses": "--warehouse CELL=NAME",
     "ship_date": "--ship-date YYYY-MM-DD",
 }
 _LOAD: Final = {
@@ -188,6 +211,7 @@ _CALLS: Final[dict[str, tuple[tuple[str, ...], str, dict[str, str]]]] = {
     "load": ((), "FILE", _LOAD),
     "where": ((), "--where SQL", {}),
     "skip": ((), "--skip SQL", {}),
+    "edit": ((), "--edit CHANGE", {}),
     "save": (("shipkit labels JOB",), "-o FILE", _SAVE),
     "write_back": (("shipkit write-back JOB",), "-o FILE", _WRITE),
     "void": (("shipkit void JOB",), "--where SQL", {"all": "--all"}),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 import warnings
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from shipkit.cli.commands import UsageError
 from shipkit.errors import InputError
@@ -155,9 +156,31 @@ def _map(session: BatchSession, args: Namespace) -> None:
         each_row=bool(args.each_row),
         repeated_rows=args.repeated_rows or "hold",
         returns=args.returns,
+        residential=args.residential,
+        warehouses={cell: _shipper(place) for cell, place in pairs(args.warehouse).items()} or None,
     )
     for clause in _as_list(args.skip):
         session.skip(clause)
+    for change in _as_list(args.edit):
+        clause, fields = _edit(change)
+        session.edit(clause, **fields)
+
+
+_CHANGE: Final = re.compile(r"(?P<pair>.+?)\s+where\s+(?P<clause>.+)", re.DOTALL | re.IGNORECASE)
+
+
+def _edit(change: str) -> tuple[str, dict[str, Any]]:
+    """Return the clause and the field of ``FIELD=VALUE where SQL``.
+
+    Examples
+    --------
+    >>> _edit("service=ground where state = 'CA'")
+    ("state = 'CA'", {'service': 'ground'})
+    """
+    found = _CHANGE.fullmatch(change.strip())
+    if found is None:
+        raise UsageError(f"{change!r} is not FIELD=VALUE where SQL")
+    return found["clause"], pairs([found["pair"]])
 
 
 def _as_list(given: str | Sequence[str] | None) -> list[str]:
