@@ -264,7 +264,7 @@ def carriers(args: Namespace, console: Console) -> End:
 
 
 def prune(args: Namespace, console: Console) -> End:
-    """Delete addresses and labels of old finished jobs; numbers and charges are kept."""
+    """Delete addresses and labels of old finished jobs, and old previews; numbers stay."""
     from shipkit.purchasing import recovery
 
     found = recovery.prune(args.home, older_than=args.older_than, dry_run=args.dry_run)
@@ -279,7 +279,11 @@ def prune(args: Namespace, console: Console) -> End:
         f"{counted(len(found), 'job')} {done}: addresses and labels are deleted, numbers and "
         "charges are kept."
     )
-    return End(facts={"pruned": len(found), "left_alone": len(found.held)})
+    if found.previews:
+        done = "would be deleted" if args.dry_run else "deleted"
+        console.say(f"{counted(len(found.previews), 'old preview')} {done}.")
+    counts = {"pruned": found, "left_alone": found.held, "previews": found.previews}
+    return End(facts={name: len(each) for name, each in counts.items()})
 
 
 def home_check(args: Namespace, console: Console) -> End:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.common.files import Disk, write_file
 from shipkit.common.mirror import pull, push
+from shipkit.common.object_store import store_of
 from shipkit.errors import PreviewNotFound
 from shipkit.home_url import shown_home
 from shipkit.models import Address, Money
@@ -26,7 +27,7 @@ from shipkit.plan.preview import Preview
 from shipkit.plan.summary import AccountTotal, BilledToOthers
 from shipkit.schema import complete
 
-__all__ = ["APPROVAL", "PreviewRecord", "keep", "recall"]
+__all__ = ["APPROVAL", "PreviewRecord", "expired", "keep", "recall", "remove"]
 
 APPROVAL = "approval.json"
 """The file in a preview's folder that holds its approval."""
@@ -107,6 +108,41 @@ def keep(home: Path, preview: Preview) -> PreviewRecord:
     push(home, tables)
     push(home, [folder / "preview.json"])
     return recall(home, preview.preview_id)
+
+
+def expired(home: Path, *, before: dt.datetime, now: dt.datetime) -> list[str]:
+    """Return the folders of previews that were priced `before`, and cannot be approved any more.
+
+    Also what writers left that died: files of theirs from `before` that belong to no preview.
+    """
+    folder, store = home / "previews", store_of(home)
+    local = [path.name for path in folder.glob("*") if path.is_dir()]
+    names = {*local, *(store.folders("previews") if store else ())}
+    return sorted(name for name in names if _ended(home, folder / name, before, now))
+
+
+def _ended(home: Path, folder: Path, before: dt.datetime, now: dt.datetime) -> bool:
+    try:
+        record = recall(home, folder.name)
+    except PreviewNotFound:  # not finished, or damaged
+        written = [path.stat().st_mtime for path in (folder, *folder.glob("*")) if path.exists()]
+        last = dt.datetime.fromtimestamp(max(written, default=now.timestamp()), dt.UTC)
+        return last < min(before, now - _WRITING)
+    return record.priced_at < before and record.expires_at < now
+
+
+_WRITING: Final = dt.timedelta(hours=1)
+"""A preview without a record that is younger may be one that is being written."""
+
+
+def remove(home: Path, name: str) -> None:
+    """Remove a stored preview: its record first, so that no half of one is read."""
+    folder, store = home / "previews" / name, store_of(home)
+    if store is not None:
+        names = store.names(f"previews/{name}")
+        store.remove(f"previews/{name}/{each}" for each in sorted(names, key="preview.json".__ne__))
+    (folder / "preview.json").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tables(identity: CarrierIdentity) -> tuple[str, ...]:

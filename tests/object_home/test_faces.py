@@ -139,6 +139,10 @@ def test_a_preview_is_made_again_where_another_machine_made_it(machine, books):
             ids.add(session.preview_id)
     assert len(ids) == 1
 
+    home, later = machine(), dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
+    assert recovery.prune(home, older_than=dt.timedelta(days=1), now=later).previews == [*ids]
+    assert store_of(home).names("previews") == []
+
 
 def test_a_store_that_is_away_does_not_make_a_preview_damaged(machine, monkeypatch):
     home = machine()

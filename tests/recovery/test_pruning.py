@@ -9,9 +9,12 @@ import json
 
 import pyarrow as pa
 import pytest
-from corekit import BookCarrier, ask_after, draft_of, job_of, plan_of, state_counts
+from corekit import SHOP, BookCarrier, ask_after, draft_of, job_of, plan_of, state_counts
 
+import shipkit as sk
 from shipkit.common.files import Disk
+from shipkit.errors import PreviewNotFound
+from shipkit.plan.preview_store import recall, remove
 from shipkit.purchasing import recovery
 from shipkit.purchasing.recovery import pruning
 from shipkit.purchasing.recovery.pruning import _KEPT, prune_job
@@ -246,3 +249,35 @@ def test_a_pruned_job_can_still_be_voided(job, tmp_path):
     fresh = JobStore(job.path)
     asyncio.run(recovery.void_rows(fresh, BookCarrier(tmp_path / "books.db"), [3]))
     assert state_counts(fresh) == {"shipped": 29, "voided": 1}
+
+
+def test_previews_that_cannot_be_approved_any_more_are_removed(home, tmp_path):
+    orders = [{"name": "Ann Lee", "address": "1 Oak St", "city": "Austin", "zip": "78701"}]
+    with sk.BatchSession(orders, shipper=SHOP, home=home) as session:
+        session.map(service="ground", defaults={"weight_lb": 2, "state": "TX"}).preview()
+        kept = session.preview_id
+    unfinished = home / "previews" / ".new-abc"
+    unfinished.mkdir()
+    names = [unfinished.name, kept]
+    now = dt.datetime.now(dt.UTC)
+    early = {"older_than": dt.timedelta(0), "now": now + dt.timedelta(seconds=1)}
+    assert recovery.prune(home, **early).previews == [], "it can be approved, or is being written"
+    assert recovery.prune(home, older_than=DAY, now=LATER, dry_run=True).previews == names
+    assert sorted(path.name for path in (home / "previews").iterdir()) == names
+    assert recovery.prune(home, older_than=DAY, now=LATER).previews == names
+    assert list((home / "previews").iterdir()) == []
+    with pytest.raises(PreviewNotFound):
+        recall(home, kept)
+
+
+def test_a_job_does_not_need_its_preview(home):
+    orders = [{"name": "Ann Lee", "address": "1 Oak St", "city": "Austin", "zip": "78701"}]
+    with sk.BatchSession(orders, shipper=SHOP, home=home) as session:
+        session.map(service="ground", defaults={"weight_lb": 2, "state": "TX"}).preview()
+        session.approve()
+        preview_id, job_id = session.preview_id, session.execute(progress=False).job_id
+    remove(home, preview_id)
+    job = sk.Job.open(job_id, home=home)
+    assert job.resume().shipped == 1
+    assert list(job.results()["state"]) == ["shipped"]
+    assert list(job.void(all=True)["state"]) == ["voided"]

@@ -1,5 +1,7 @@
 """Removes private data from old jobs: addresses and labels go, numbers and charges stay.
 
+Previews that are too old to be approved are removed whole: a job has its own copy of what it buys.
+
 The ledger stays valid. One compaction replaces all of it, and the segments with label bytes are
 removed. The plan is written again without addresses; a file named ``PRUNED`` has its new digest, so
 that the job is still checked when it is read, and what was kept, so that a job that was pruned by
@@ -21,6 +23,7 @@ import pyarrow.parquet as pq
 
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointLocked, CheckpointWriteError
+from shipkit.plan import preview_store
 from shipkit.purchasing.pickup_book import pickup_book
 from shipkit.purchasing.store import PRUNED, JobStore, key_before
 from shipkit.purchasing.store.entries import LedgerEntry
@@ -97,12 +100,15 @@ class PrunedJobs(list[str]):
 
     held: dict[str, str]
     """Jobs that are old enough and were left alone -> why, as a sentence."""
+    previews: list[str]
+    """Previews that were removed."""
 
     def __init__(
         self, pruned: Iterable[str] = (), *, held: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(pruned)
         self.held = dict(held or {})
+        self.previews = []
 
     def __repr__(self) -> str:
         left = ", ".join(f"{job_id} ({why})" for job_id, why in self.held.items())
@@ -116,7 +122,9 @@ def prune(
     dry_run: bool = False,
     now: dt.datetime | None = None,
 ) -> PrunedJobs:
-    """Remove addresses and labels of finished jobs.
+    """Remove addresses and labels of finished jobs, and old previews.
+
+    A preview goes as a whole, once it has expired.
 
     A job whose pickup is still to come or in doubt, or with a manifest in doubt, is left alone:
     what settles them needs its addresses. So is one that is not finished or that a process owns.
@@ -126,20 +134,22 @@ def prune(
     home
         Default: the home of the settings.
     older_than
-        Only jobs that were made longer ago than this.
+        Only jobs and previews that were made longer ago than this.
     dry_run
-        Return the jobs and change nothing.
+        Return what would go and change nothing.
     now
         The time from which `older_than` counts, with a time zone; default: now.
 
     Returns
     -------
     PrunedJobs
-        The ids of the jobs, newest first, and in ``held`` why others were left alone.
+        The ids of the jobs, newest first, in ``held`` why others were left alone, and in
+        ``previews`` the ids of the previews.
     """
+    home = Settings.read(home=home).home
     now = now or dt.datetime.now(dt.UTC)
     limit, pruned = now - older_than, PrunedJobs()
-    for store in JobStore.list(Settings.read(home=home).home):
+    for store in JobStore.list(home):
         if store.manifest.created_at > limit or _is_done(store):
             continue
         if (status := store.status) not in _FINISHED:
@@ -157,6 +167,9 @@ def prune(
             pruned.held[store.job_id] = locked.message
             continue
         pruned.append(store.job_id)
+    pruned.previews = preview_store.expired(home, before=limit, now=now)
+    for name in () if dry_run else pruned.previews:
+        preview_store.remove(home, name)
     return pruned
 
 
