@@ -83,9 +83,10 @@ def _run(words: list[str], console: Console, stop: StopSignals) -> End:
         refuse_empty(words)
         refuse_shared_paths(args)
         console.log = _usable_log(args.log)  # an error in the config file is logged too
-        args = with_config(args)
+        typed, args = args, with_config(args)
         refuse_ignored(args)
-        _refuse_shared(args, console)
+        if args is not typed:  # it has files of the config file, too
+            _refuse_shared(args, console)
         console.log = _usable_log(args.log)
         console.logged("start", command=args.command)
         console.ended = _handler(COMMANDS[args.command].handler)(args, console)

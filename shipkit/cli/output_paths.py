@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shipkit.cli.session_options import pairs
 from shipkit.cli.watched_folder import takes
 from shipkit.common.files import one_file
 from shipkit.errors import InputError, ShipkitError
@@ -112,6 +113,9 @@ def _inputs(args: Namespace) -> Iterator[_Named]:
         given = getattr(args, name, None)
         if isinstance(given, str) and given:
             yield _Named(what, Path(given))
+    for place in pairs(getattr(args, "warehouse", None)).values():
+        if isinstance(place, str) and place:
+            yield _Named("the file of a warehouse", Path(place))
 
 
 def _orders(args: Namespace) -> list[Path]:

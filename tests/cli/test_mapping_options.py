@@ -60,6 +60,14 @@ def test_a_config_file_has_them_too(opened, tmp_path):
     assert list(session.edits["action"]) == ["edit"]
 
 
+def test_a_file_of_a_warehouse_is_not_written_over(cli, orders, shipper, tmp_path):
+    place = tmp_path / "newark.csv"
+    words = ("--warehouse", f"NWK={place}", "-o", place)
+    done = cli("preview", orders, "--shipper", shipper, *words)
+    assert done.code == 1
+    assert f"-o {place} is the file of a warehouse itself." in done.err
+
+
 def test_an_edit_without_its_clause_is_refused(opened):
     with pytest.raises(UsageError, match="'service=ground' is not FIELD=VALUE where SQL"):
         opened("--edit", "service=ground")

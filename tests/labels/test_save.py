@@ -434,3 +434,14 @@ def test_a_return_label_comes_behind_the_labels_of_its_parcel(tmp_path: Path) ->
     assert scanned(path) == [first, second, of_row_1, third, fourth, of_row_5]
     job.labels(sku=["b", "a", "a", "a", "b"]).save(path, order_by="sku")
     assert scanned(path) == [third, fourth, of_row_5, first, second, of_row_1]
+    parts = job.labels().save(path, split=3).paths
+    assert [scanned(part) for part in parts] == [
+        [first, second, of_row_1],
+        [third, fourth, of_row_5],
+    ]
+    parts = job.labels().save(path, split=2).paths
+    assert [scanned(part) for part in parts] == [
+        [first, second, of_row_1],
+        [third],
+        [fourth, of_row_5],
+    ], "no file ends between a label and its return label"

@@ -123,7 +123,7 @@ class Labels:
             order. Default: the order of the source, each return label behind its parcel's.
         split
             At most this many labels per file: ``labels-001.pdf``, ``labels-002.pdf``, ... The
-            parcels of a shipment stay together.
+            parcels of a shipment stay together, and a return label with its parcel's.
         where
             Save only these shipments: an SQL condition over the same columns.
         filename
@@ -164,11 +164,8 @@ class Labels:
         if out.per:
             paths = self._save_each(out, names, shipments, tally)
         else:
-            converted = (
-                pages
-                for _, pages in converted_ahead(
-                    shipments, lambda parcels: self._conversion.pages(parcels, target)
-                )
+            converted = self._boxes(
+                converted_ahead(shipments, lambda parcels: self._conversion.pages(parcels, target))
             )
             paths = (
                 write_in_parts(out.part(target), converted, split, target)
@@ -176,6 +173,11 @@ class Labels:
                 else [self._save_whole(out.path, converted, target)]
             )
         return tally.saved(paths, [*self._left_out(where), *out.leftovers(paths, target)])
+
+    def _boxes(self, converted: Iterable[tuple[Parcels, list[Page]]]) -> Iterator[list[Page]]:
+        """Yield what stays together: the pages of a shipment, and of its return label behind."""
+        for _, box in itertools.groupby(converted, lambda pair: self._parcel_row(pair[0].row)):
+            yield [page for _, pages in box for page in pages]
 
     def _save_whole(self, path: Path, shipments: Iterable[list[Page]], target: LabelFormat) -> Path:
         pages: Iterator[Page] = itertools.chain.from_iterable(shipments)
@@ -271,11 +273,20 @@ class Labels:
 
     def _paired(self, rows: list[int]) -> list[int]:
         """Return `rows`, each return label behind the labels of its parcel: one box for both."""
+        return sorted(rows, key=lambda row: (self._parcel_row(row), row)) if self._parcels else rows
+
+    def _parcel_row(self, row: int) -> int:
+        """Return the row of the parcel that a return label is for, else `row` itself."""
+        return self._parcels.get(row, row)
+
+    @cached_property
+    def _parcels(self) -> dict[int, int]:
+        """The row of a return label -> that of its parcel."""
         if RETURN_OF not in self._results.column_names:
-            return rows
+            return {}
         row_of = {number: row for row, number in enumerate(self._numbers)}
-        parcels = self._results.column(RETURN_OF).to_pylist()
-        return sorted(rows, key=lambda row: (row_of.get(parcels[row], row), row))
+        parcels = enumerate(self._results.column(RETURN_OF).to_pylist())
+        return {row: row_of[number] for row, number in parcels if number in row_of}
 
     def _column(self, name: str, asked: str) -> str:
         known: list[str] = self._view.column_names
