@@ -392,7 +392,8 @@ class Planner:
         table, unknown = homes.assumed(table, self.spec.residential)
         skipped = return_labels.skipped_together(table, skipped_rows(edits, indexes))
         left = _without(table, skipped)
-        left = left.filter(pc.is_null(left.column(RETURN_OF)))
+        if self.spec.returns is not None:
+            left = left.filter(pc.is_null(left.column(RETURN_OF)))
         alike = pa.concat_tables(
             [
                 grouping.look_alikes(
