@@ -14,7 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from shipkit.orders.currencies import without_currency
-from shipkit.orders.heading_text import heading_words, phrase, spelled, without_note
+from shipkit.orders.heading_text import (
+    heading_words,
+    phrase,
+    spelled,
+    without_explanation,
+    without_note,
+)
 from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
 from shipkit.orders.order_headings import order_number_tier
 from shipkit.orders.origin_headings import origin_field
@@ -323,11 +329,14 @@ def _snake(heading: str) -> str:
 
 
 def _read(heading: str, key: str, index: int) -> _Candidate | None:
-    """Return what a heading may mean, or None; a note in brackets is left out at the second try."""
-    found = _read_words(_words(heading), heading, key, index)
+    """Return what a heading may mean, or None; a note in it is left out at the second try."""
+    words = _words(heading)
+    found = _read_words(words, heading, key, index)
+    if found is None and len(words) > 1 and words[: len(words) // 2] * 2 == words:  # "State 州"
+        found = _read_words(words[: len(words) // 2], heading, key, index)
     if found is not None:
         return found
-    short = without_note(heading)
+    short = without_explanation(without_note(heading))
     if short == heading.strip() or _says_more(heading, short):
         return None
     again = _read_words(_words(short), heading, key, index)
@@ -395,6 +404,8 @@ def _of_a_line(words: list[str]) -> tuple[str, int] | None:
 
 def _measure(words: list[str]) -> tuple[str, int, str] | None:
     """Return role, tier and unit of a heading that ends in a unit: "Weight (oz)", "Grams"."""
+    if "gross" in words[1:]:  # "Weight [lb] (gross)"
+        words = ["gross", *(word for word in words if word != "gross")]
     if not words or words[-1] not in UNITS:
         return None
     unit = UNITS[words[-1]]

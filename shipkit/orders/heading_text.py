@@ -16,7 +16,14 @@ from typing import Any, Final
 
 from shipkit.common.words import without_accents
 
-__all__ = ["heading_words", "phrase", "spelled", "without_note", "word_file"]
+__all__ = [
+    "heading_words",
+    "phrase",
+    "spelled",
+    "without_explanation",
+    "without_note",
+    "word_file",
+]
 
 _ROLE_FILES: Final = ("address", "orders", "items", "parcels")
 _POSSESSIVE: Final = re.compile(r"['’]s\b")
@@ -26,6 +33,11 @@ _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Where a new word begins in "shipToZip" and "USState"."""
 _RUN: Final = re.compile(r"[^\W\d_]+|\d+")
 _NOTE: Final = re.compile(r"\s*[(\[（【](?![\d\s]*[)\]）】])[^()\[\]（）【】]*[)\]）】]")
+_MARKUP: Final = re.compile(r"(?i)</?(?:br|b|i|u|em|strong|span|small|sup|p)\s*/?>")
+_EXPLAINED: Final = re.compile(r"\s*(?:[:;=,–—]|\s-)\s+")
+"""What is between a heading and its explanation: "State: 2 letters", "Zip - required"."""
+_SHAPE: Final = re.compile(r"(?i)^(?:\d+|two|three|five)[ -](?:digits?|letters?|characters?)\s+")
+"""How many signs a cell has, in front of a heading: "5-digit ZIP"."""
 _SHORT_PIECES: Final = frozenset({"to", "id", "no", "by"})
 _SHORTEST_JOINED: Final = 5
 """Letters of the shortest word that is cut: "toname" is two words, "toil" is one."""
@@ -70,7 +82,7 @@ def spelled(heading: str) -> str:
 
 
 def without_note(heading: str) -> str:
-    """Return a heading without a note in brackets, a footnote mark, or its second line.
+    """Return a heading without a note in brackets, a footnote mark, its second line, or HTML.
 
     A number in brackets is no note: "Address (2)" is the second line.
 
@@ -79,8 +91,31 @@ def without_note(heading: str) -> str:
     >>> without_note("Zip Code (5 digits)"), without_note("Address (2)")
     ('Zip Code', 'Address (2)')
     """
-    first = heading.strip().splitlines()[0] if heading.strip() else ""
+    heading = _MARKUP.sub(" ", heading).strip()
+    first = heading.splitlines()[0] if heading else ""
     return _NOTE.sub("", first).strip() or first
+
+
+def without_explanation(heading: str) -> str:
+    """Return a heading without words that only say how its cells are written.
+
+    Examples
+    --------
+    >>> without_explanation("State: 2 letters"), without_explanation("5-digit ZIP")
+    ('State', 'ZIP')
+    >>> without_explanation("Recipient: Zip"), without_explanation("Address - 2")
+    ('Recipient: Zip', 'Address - 2')
+    """
+    heading = _SHAPE.sub("", heading.strip())
+    sign = _EXPLAINED.search(heading)
+    if sign is None:
+        return heading
+    note = _tokens(heading[sign.end() :])
+    explains = frozenset(word_file("spelling")["explaining"])
+    known = explains.union(word_file("spelling")["next_to_explaining"])
+    if explains.intersection(note) and all(word in known or word.isdigit() for word in note):
+        return heading[: sign.start()]
+    return heading
 
 
 def _tokens(heading: str) -> list[str]:

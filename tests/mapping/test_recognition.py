@@ -61,6 +61,13 @@ from shipkit.orders.fields import KIND, column_kinds, keys, recognise
         ("order_total", "order_total", None),
         ("Order Date", "order_date", None),
         ("Lineitem quantity", "quantity", None),
+        ("State: 2 letters", "state", None),
+        ("ZIP - 5 digits", "postal_code", None),
+        ("5-digit ZIP", "postal_code", None),
+        ("City = required", "city", None),
+        ("<b>State</b>", "state", None),
+        ("Weight [lb] (gross)", "weight", "lb"),
+        ("Weight (gross)", "weight", None),
     ],
 )
 def test_a_heading_is_recognised_by_its_whole_words(heading, role, unit):
@@ -97,6 +104,9 @@ def test_a_heading_is_recognised_by_its_whole_words(heading, role, unit):
         "Country of Origin",
         "Dimensional Weight",
         "Number of Items",
+        "City - Code",
+        "Name: code",
+        "Billing Zip: 5 digits",
     ],
 )
 def test_a_heading_that_only_looks_like_a_recipient_field_is_left_alone(heading):
