@@ -92,15 +92,18 @@ def state_columns(
     """
     noticed = _noticed(layout)
     reported = {notice.state for notice in layout.layout.notices} if layout else set()
-    if {"quantity_left", "quantity_shipped"} & {c.role for c in columns if c.key in read}:
+    roles = {column.role for column in columns if column.key in read and column.role}
+    if {"quantity_left", "quantity_shipped"} & roles:
         reported.add("partly_shipped")  # and what was shipped is taken off
+    reported |= roles
     found = []
     for column in columns:
         name = phrase(column.name)
         handled = noticed.get(name, frozenset())
         if handled is None or column.key in ignored:
             continue
-        headings = dict.fromkeys((plain(spelled(column.name)), plain(name)))
+        spellings = (plain(spelled(column.name)), plain(name))
+        headings = dict.fromkeys((*spellings, *map(_without_choice, spellings)))
         made = next(filter(None, (_states(column, h, handled, reported) for h in headings)), None)
         if made is None and name not in noticed:
             flags = (_flag(column, h, reported, filled=column.key in read) for h in headings)
@@ -110,6 +113,14 @@ def state_columns(
         if made is not None:
             found.append(made)
     return found
+
+
+_CHOICE: Final = re.compile(r" (?:y n|yes no|true false|t f|1 0|ja nein|oui non|si no|ja nee)$")
+
+
+def _without_choice(heading: str) -> str:
+    """Return a heading without the answers that it allows: "Ship (Y/N)" is "ship"."""
+    return _CHOICE.sub("", heading)
 
 
 def state_problems(
@@ -330,7 +341,8 @@ def _of_kinds(
     # What is reported elsewhere is still read: "partially shipped" is no "shipped".
     meanings = [
         {**entry, "state": None}
-        if entry.get("severity") == "warning" and entry["state"] in reported
+        if (entry.get("severity") == "warning" and entry["state"] in reported)
+        or entry.get("unless_role") in reported
         else entry
         for entry in every
     ]
@@ -407,9 +419,13 @@ def _meaning(column: Column, entry: Entry) -> _Meaning:
         entry["state"],
         entry.get("severity", "error"),
         entry["problem"],
-        f"Leave these orders out with where(...), or ship them anyway: "
-        f'map(ignore=["{column.name}"]).',
+        entry.get("fix", _LEAVE_OUT).format(name=column.name),
     )
+
+
+_LEAVE_OUT: Final = (
+    'Leave these orders out with where(...), or ship them anyway: map(ignore=["{name}"]).'
+)
 
 
 def _is(heading: str, entry: Entry) -> bool:

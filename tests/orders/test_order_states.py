@@ -164,6 +164,41 @@ def test_a_flag_is_known_in_many_languages(code, cells):
     assert found == {given: [code] for given in found}
 
 
+@pytest.mark.parametrize(
+    ("heading", "cell", "code"),
+    [
+        ("Status", "CANX", "cancelled"),
+        ("Ship Y/N", "N", "not_ready"),
+        ("Ship Y/N", "Y", None),
+        ("Paid (Y/N)", "N", "unpaid"),
+        ("Notes", "DO NOT SHIP", "not_ready"),
+        ("Internal Note", "cancelled by customer 11/20", "not_ready"),
+        ("Bemerkung", "Bitte nicht versenden", None),  # more than the words of a mark
+        ("Notes", "please hold at the door", None),
+        ("Comment", "cancel my newsletter", None),
+        ("Channel", "AFN", "shipped_by_marketplace"),
+        ("Channel", "Amazon", None),  # where it was sold
+        ("Reason for return", "too big", "refunded"),
+        ("Shipping Method", "Local Pickup", "picked_up"),
+        ("Shipping Method", "Pickup not available", None),
+        ("Shipping Method", "UPS Daily Pickup Ground", None),
+        ("Shipping Method", "Pickup point", "not_ready"),  # which one?
+        ("Versandart", "DHL Packstation", "not_ready"),
+    ],
+)
+def test_what_a_cell_says_about_its_order(heading, cell, code):
+    states = state_columns([Column(heading, "key", "VARCHAR")], set(), None, set())
+    found = [meaning.code for state in states if (meaning := state.read(Cell.of(cell)))]
+    assert found == ([code] if code else [])
+
+
+def test_a_pickup_point_is_right_where_a_column_names_it():
+    method = Column("Shipping Method", "method", "VARCHAR")
+    point = Column("Access Point ID", "point", "VARCHAR", role="access_point_id")
+    [state] = state_columns([method, point], {"point"}, None, set())
+    assert state.read(Cell.of("Pickup point")) is None
+
+
 def problems(shop, heading, cell, **options):
     rows = [{**ADA, heading: cell}, {**BO, heading: None}]
     options = {"service": "ground", "defaults": {"weight_lb": 2}, **options}

@@ -162,6 +162,7 @@ def tea_set(whole, heading="Parent SKU", cells=(None, "KIT", "KIT")):
         ("Line Type", ("Kit", "Kit Item", "Kit Item")),
         ("Product Kind", ("Bundle", "Item", "Item")),
         ("Kit Flag", ("Y", "N", "N")),
+        ("Is Component", ("no", "yes", "yes")),
         ("Composite Parent", ("", "KIT", "KIT")),
     ],
 )
@@ -188,7 +189,7 @@ def test_a_part_names_its_bundle_by_the_number_of_the_line(packed):
     assert packed(*rows)[1] == [(1, "error", "bundle_weighed_twice")]
 
 
-@pytest.mark.parametrize("cells", [(10, 10.5, 20), ("1.00", "1.10 A", "2.00"), ("1", "2-1", "3/1")])
+@pytest.mark.parametrize("cells", [(10, 10.5, 20), ("1.00", "1.10", "2.00"), ("1", "2-1", "3/1")])
 def test_a_line_between_two_others_is_no_part(packed, cells):
     assert packed(*tea_set(6, "Position", cells))[1] == []
 

@@ -102,6 +102,8 @@ def _pairs(columns: LineColumns, counted: str) -> list[tuple[Column, str]]:
             made.append((column, _pairs_sql(columns.orders, counted, column, _by_list)))
         if " ".join(words) in _words()["flags"] and _says_yes_and_no(columns, column):
             made.append((column, _pairs_sql(columns.orders, counted, column, by_flag)))
+        elif " ".join(words) in _words()["part_flags"]:
+            made.append((column, _pairs_sql(columns.orders, counted, column, _by_part_flag)))
         elif _names_a_bundle(words):
             made.append((column, _pairs_sql(columns.orders, counted, column, _by_name)))
         elif " ".join(words) in _words()["kinds"]:
@@ -227,6 +229,12 @@ def _by_flag(_: OrderSet, column: Column, *, price: Column | None) -> tuple[str,
     if price is not None:
         part += f" AND NOT regexp_matches({_cell(price)}, '[1-9]')"
     return f"{_cell(column)} IN ({yes})", part, "true"
+
+
+def _by_part_flag(_: OrderSet, column: Column) -> tuple[str, str, str]:
+    """Return SQL of a bundle, of a part, and of what joins them: yes is that of a part."""
+    yes, no = map(quoted_list, _yes_and_no())
+    return f"{_cell(column)} IN ({no})", f"{_cell(column)} IN ({yes})", "true"
 
 
 def _by_point(orders: OrderSet, column: Column) -> tuple[str, str, str]:
