@@ -640,6 +640,9 @@ class Rate(_Frozen):
     estimated: bool = False
     """Whether a part of it is worked out, and not stated by the carrier; `warnings` say which."""
     warnings: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Services that the carrier has a price for and would not sell to this row, and why, where a
+    rule might have chosen one of them instead."""
 
 
 class Charge(_Frozen):

@@ -212,6 +212,10 @@ class ServiceRule:
             return f"{self.aim}{choice}"
         return f"{self.aim}{choice} within {self.within_days} day{'s' * (self.within_days != 1)}"
 
+    def may_choose(self, service: str) -> bool:
+        """Return whether it may choose `service`, at the right price and in time."""
+        return (not self.of or service in self.of) and not self.passes_over(service)
+
     def passes_over(self, service: str) -> bool:
         """Return whether it does not choose `service` for what alone may be sent with it."""
         unlisted = service not in self.listed and service not in self.of

@@ -22,7 +22,9 @@ from shipkit.schema import QUOTES, SHIPMENTS, UNANSWERED, quotes_table, shipment
 
 __all__ = [
     "SHOPPED",
+    "alike",
     "best_of",
+    "offers_table",
     "quote_each",
     "quote_line",
     "refused_line",
@@ -30,11 +32,20 @@ __all__ = [
     "shop_questions",
 ]
 
-SHOPPED: Final = pa.schema([pa.field("row", pa.int64()), *QUOTES])
-"""Columns of a shop table: `row` is the index in the shipments table, the rest a quote.
+SHOPPED: Final = pa.schema(
+    [
+        pa.field("row", pa.int64()),
+        *QUOTES,
+        pa.field("left_out", pa.list_(pa.struct({"service": pa.string(), "why": pa.string()}))),
+    ]
+)
+"""Columns of a shop table: `row` is the index in the shipments table, `left_out` names services
+that are not sold to it (:mod:`shipkit.carriers.unsold_services`), and the rest is a quote.
 
 A shipment has one row for each service that is priced for it.
 """
+
+_OFFERS: Final = pa.schema([field for field in SHOPPED if field.name != "row"])
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -48,6 +59,11 @@ _ASKED: Final = [name for name in SHIPMENTS.names if name not in _OF_ITS_PLACE]
 Names, phones, e-mails and references decide no price, and they decide refusals: a row without a
 phone is refused where its neighbour is not, in words about that row.
 """
+
+_NO_PRICE_BY: Final = frozenset(
+    {"name", "company", "phone", "email", "references", *NUMBERED_REFERENCES}
+)
+_PRICED: Final = [name for name in _ASKED if name not in _NO_PRICE_BY]
 
 _FORBIDDEN: Final = 403
 
@@ -186,7 +202,7 @@ async def shop_questions(
             await asyncio.sleep(0)
         offers.append(lines(one))
     return best_of(
-        quotes_table([line for some in offers for line in some]),
+        offers_table([line for some in offers for line in some]),
         np.repeat(np.arange(len(offers)), [len(some) for some in offers]),
     )
 
@@ -195,6 +211,11 @@ def _incomplete() -> CarrierRejected:
     return CarrierRejected(
         "The row is not a complete shipment yet.", fix="session.problems lists what is missing."
     )
+
+
+def offers_table(lines: list[dict[str, Any]]) -> pa.Table:
+    """Return offers (:func:`quote_line`, :func:`refused_line`) as a table for :func:`best_of`."""
+    return pa.Table.from_pylist(lines, schema=_OFFERS)
 
 
 def best_of(quotes: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
@@ -208,6 +229,9 @@ def best_of(quotes: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
     rows
         The index in the shipments table that each quote belongs to.
     """
+    if "left_out" not in quotes.column_names:
+        none = pa.nulls(quotes.num_rows, _OFFERS.field("left_out").type)
+        quotes = quotes.append_column(_OFFERS.field("left_out"), none)
     priced = np.asarray(pc.is_valid(quotes.column("cost_cents")))
     unsold = np.flatnonzero(~priced & ~np.isin(rows, rows[priced]))
     _, first = np.unique(rows[unsold], return_index=True)
@@ -225,7 +249,13 @@ def best_of(quotes: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
 def quote_line(rate: Rate, basis: str = "quoted") -> dict[str, Any]:
     """Return a price as a row of a quote table; one that is partly worked out is `estimated`."""
     basis = "estimated" if rate.estimated else basis
-    return {**rate.model_dump(), "cost_basis": basis, "warnings": "; ".join(rate.warnings)}
+    left_out = [{"service": code, "why": text} for code, text in rate.left_out] or None
+    return {
+        **rate.model_dump(),
+        "cost_basis": basis,
+        "warnings": "; ".join(rate.warnings),
+        "left_out": left_out,
+    }
 
 
 def refused_line(service: str | None, error: CarrierError) -> dict[str, Any]:
@@ -244,6 +274,15 @@ def refused_line(service: str | None, error: CarrierError) -> dict[str, Any]:
         "problem": f"no price: {said}",
         "fix": "Preview again once the carrier answers.",
     }
+
+
+def alike(row: dict[str, Any]) -> str:
+    """Return what a carrier that is shopped is asked about a row: it is less than the row.
+
+    Names, phones, e-mails and references are on labels only. They decide refusals, so a row is
+    checked for itself although its question is another row's, too.
+    """
+    return repr([row[name] for name in _PRICED])
 
 
 def _key(row: dict[str, Any]) -> str:

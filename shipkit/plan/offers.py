@@ -30,6 +30,7 @@ __all__ = [
     "asking_rows",
     "best_offers",
     "in_several_currencies",
+    "left_out",
     "quote",
     "several_parcels",
     "shop",
@@ -63,7 +64,7 @@ async def shop(table: pa.Table, accounts: Accounts, shipper: Address) -> Shopped
         The only account did not answer.
     """
     if accounts.alone:
-        return Shopped(await _shop(table, accounts.only, shipper))
+        return Shopped(_with_every(SHOPPED, await _shop(table, accounts.only, shipper)))
     found = await asyncio.gather(*(_shop_or_error(table, each, shipper) for each in accounts))
     named = dict(zip(accounts.names, found, strict=True))
     _refuse_credentials(named)
@@ -124,9 +125,22 @@ def _of_account(name: str, offers: pa.Table) -> pa.Table:
     start = pa.scalar(f"{name}:")
     named = pc.binary_join_element_wise(start, offers.column("service"), "")
     offers = offers.set_column(at, SHOPPED.field("service"), named)
+    offers = _with_named_services_left_out(name, offers)
     at = SHOPPED.get_field_index("problem")
     said = pc.binary_join_element_wise(pa.scalar(f"{name}: "), offers.column("problem"), "")
     return offers.set_column(at, SHOPPED.field("problem"), said)
+
+
+def _with_named_services_left_out(name: str, offers: pa.Table) -> pa.Table:
+    lists = offers.column("left_out")
+    if lists.null_count == offers.num_rows:
+        return offers
+    named = [
+        some and [{"service": f"{name}:{e['service']}", "why": f"{name}: {e['why']}"} for e in some]
+        for some in lists.to_pylist()
+    ]
+    at = SHOPPED.get_field_index("left_out")
+    return offers.set_column(at, SHOPPED.field("left_out"), pa.array(named, lists.type))
 
 
 def _with_every(schema: pa.Schema, table: pa.Table) -> pa.Table:
@@ -267,14 +281,32 @@ def best_offers(offers: pa.Table, rule: ServiceRule) -> pa.Table:
     return offers.take(pa.array(order[start]))
 
 
+def left_out(offers: pa.Table, rule: ServiceRule, accounts: Accounts) -> dict[int, tuple[str, ...]]:
+    """Return index of a row -> services that `rule` might have chosen, were they sold, and why not.
+
+    Of each account it is what is missing at the offer that the rule would choose there.
+    """
+    if offers.column("left_out").null_count == offers.num_rows:
+        return {}
+    found: dict[int, dict[str, None]] = {}
+    services = offers.column("service")
+    for name in accounts.names:
+        own = offers if accounts.alone else offers.filter(pc.starts_with(services, f"{name}:"))
+        best = best_offers(own, rule)
+        rest = own.filter(pc.invert(pc.is_in(own.column("row"), best.column("row"))))
+        for some in (best, best_offers(rest, ServiceRule(rule.aim))):
+            rows, lists = some.column("row").to_pylist(), some.column("left_out").to_pylist()
+            for row, unsold in zip(rows, lists, strict=True):
+                texts = {e["why"]: None for e in unsold or () if rule.may_choose(e["service"])}
+                found.setdefault(row, {}).update(texts)
+    return {row: tuple(texts) for row, texts in found.items() if texts}
+
+
 def _fits(offers: pa.Table, rule: ServiceRule) -> Any:
     fits = pc.is_valid(offers.column("cost_cents"))
     named = pc.unique(offers.column("service")).to_pylist()
-    if rule.of:
-        fits = pc.and_(fits, pc.is_in(offers.column("service"), value_set=pa.array(rule.of)))
-    never = [each for each in named if each is not None and rule.passes_over(each)]
-    if never:
-        fits = pc.and_not(fits, pc.is_in(offers.column("service"), value_set=pa.array(never)))
+    able = [each for each in named if each is not None and rule.may_choose(each)]
+    fits = pc.and_(fits, pc.is_in(offers.column("service"), pa.array(able, pa.string())))
     if rule.within_days is not None:
         soon = pc.less_equal(offers.column("transit_days"), rule.within_days)
         fits = pc.and_(fits, pc.fill_null(soon, False))  # noqa: FBT003 - a fill value

@@ -150,7 +150,9 @@ async def shop(table: pa.Table, shipper: Address, accounts: Accounts) -> pa.Tabl
             pc.is_valid(offers.column("transit_days")),
         ),
         **_sold(offers, accounts),
-        "warnings": _with_contents(offers, _with_silence(offers, shopped), accounts),
+        "warnings": _with_left_out(
+            offers, _with_contents(offers, _with_silence(offers, shopped), accounts)
+        ),
     }
     return pa.table([columns[name] for name in SHOP.names], names=SHOP.names).cast(SHOP)
 
@@ -209,6 +211,15 @@ def _with_contents(offers: pa.Table, warnings: Any, accounts: Accounts) -> Any:
     services, own = offers.column("service").to_pylist(), warnings.to_pylist()
     both = ([text, only.get(code)] for code, text in zip(services, own, strict=True))
     return pa.array(["; ".join(filter(None, texts)) or None for texts in both], pa.string())
+
+
+def _with_left_out(offers: pa.Table, warnings: Any) -> Any:
+    """Return the warnings of each offer, with the services that are left out of its row."""
+    if offers.column("left_out").null_count == offers.num_rows:
+        return warnings
+    both = zip(warnings.to_pylist(), offers.column("left_out").to_pylist(), strict=True)
+    texts = [[own, *(each["why"] for each in unsold or ())] for own, unsold in both]
+    return pa.array(["; ".join(filter(None, some)) or None for some in texts], pa.string())
 
 
 async def check_addresses(table: pa.Table, accounts: Accounts) -> pa.Table:

@@ -28,6 +28,7 @@ from shipkit.plan.offers import (
     asking_rows,
     best_offers,
     in_several_currencies,
+    left_out,
     several_parcels,
     shop,
     unable_rows,
@@ -157,6 +158,7 @@ async def choose_services(
     offers = _without_closed(_without_unable(shopped.offers, asked, accounts), closed)
     mixed = np.zeros(len(rows), dtype=bool)
     chosen = np.full(len(rows), None, dtype=object)
+    unsold: dict[int, tuple[str, ...]] = {}
     for text, rule in rules.items():
         of_rule = np.asarray(pc.equal(asked.column("service"), text))
         best = best_offers(offers, rule)
@@ -165,6 +167,10 @@ async def choose_services(
         mixed |= several
         keep = of_rule[at] & ~several[at]
         chosen[at[keep]] = best.column("service").to_numpy(zero_copy_only=False)[keep]
+        own = {*at[keep].tolist()}
+        unsold |= {
+            row: texts for row, texts in left_out(offers, rule, accounts).items() if row in own
+        }
     mask = np.zeros(table.num_rows, dtype=bool)
     mask[rows] = True
     named = pa.array(chosen, pa.string())
@@ -174,7 +180,8 @@ async def choose_services(
     )
     without = np.flatnonzero(np.asarray(pc.is_null(named)) & ~_weightless(asked))
     unfitting = _unfitting(asked, offers, without, mixed, accounts)
-    return table, pa.concat_tables([unfitting, _not_compared(asked, shopped, named)])
+    silent = _not_compared(asked, shopped, named)
+    return table, pa.concat_tables([unfitting, _unsold(asked, named, unsold), silent])
 
 
 def _without_unable(offers: pa.Table, asked: pa.Table, accounts: Accounts) -> pa.Table:
@@ -194,6 +201,25 @@ def _without_unable(offers: pa.Table, asked: pa.Table, accounts: Accounts) -> pa
     served = {row for row, yes in zip(rows, able, strict=True) if yes}
     keep = [yes or row not in served for row, yes in zip(rows, able, strict=True)]
     return offers.filter(pa.array(keep, pa.bool_()))
+
+
+def _unsold(asked: pa.Table, named: pa.Array, unsold: dict[int, tuple[str, ...]]) -> pa.Table:
+    """Return a warning for each row whose rule might have chosen a service that is not sold."""
+    numbers = asked.column("row_number")
+    return problems_table(
+        [
+            {
+                "row_number": numbers[row].as_py(),
+                "field": "service",
+                "value": named[row].as_py(),
+                "severity": "warning",
+                "code": "service_left_out",
+                "problem": f"{named[row].as_py()} was chosen; {'; '.join(texts)}",
+                "fix": "Correct what the row asks for, or approve the service that was chosen.",
+            }
+            for row, texts in sorted(unsold.items())
+        ]
+    )
 
 
 def _not_compared(asked: pa.Table, shopped: Shopped, named: pa.Array) -> pa.Table:

@@ -136,6 +136,44 @@ def sold(session):
     }
 
 
+class NoSaver(Light):
+    """Has a price for Ground Saver, and would not sell it to a row of two pounds."""
+
+    async def shop_table(self, table, shipper, pacer=None):
+        offers = await super().shop_table(table, shipper, pacer)
+        two = [parcels[0]["weight_lb"] == 2 for parcels in table.column("parcels").to_pylist()]
+        why = [{"service": "ground_saver", "why": "Ground Saver is left out: not for two pounds."}]
+        said = [why if two[row] else None for row in offers.column("row").to_pylist()]
+        at = offers.schema.get_field_index("left_out")
+        field = offers.schema.field(at)
+        offers = offers.set_column(at, field, pa.array(said, field.type))
+        keep = pc.not_equal(offers.column("service"), "ground_saver")
+        return offers.filter(pc.or_kleene(keep, pc.is_null(keep)))
+
+
+@pytest.mark.parametrize("rule", ["cheapest", "cheapest of usual", "cheapest of light, usual"])
+def test_a_row_says_which_service_its_rule_could_not_choose(tmp_path, cards, rule):
+    light = NoSaver(tmp_path / "light.db", account="LIGHT001", card=cards[1])
+    usual = sk.SandboxCarrier(tmp_path / "usual.db", account="USUAL002", card=cards[0])
+    home, both = tmp_path / "home", {"light": light, "usual": usual}
+    with sk.BatchSession(orders(rule), shipper=SHOP, home=home, carriers=both) as session:
+        frame = session.preview()
+        assert set(frame["seller"]) == {"usual"}, "the cheaper one"
+        problems = session.problems
+        said = problems[problems["code"] == "service_left_out"]
+        if rule == "cheapest of usual":
+            assert not len(said)
+        else:
+            [text] = said["problem"]
+            assert list(said["row_number"]) == [1]
+            assert text.endswith("; light: Ground Saver is left out: not for two pounds.")
+            assert text.startswith(f"usual:{frame['service'][0]} was chosen; ")
+            assert set(said["severity"]) == {"warning"}
+        shopped = session.shop()
+        named = shopped[shopped["warnings"].fillna("").str.contains("Ground Saver is left out")]
+        assert set(named["row_number"]) == {1}
+
+
 def test_each_row_goes_to_the_cheapest_account_that_takes_it_and_is_approved_once(make):
     session = make()
     frame = session.preview()

@@ -23,6 +23,7 @@ __all__ = [
     "Route",
     "demand_a_service_that_runs",
     "demand_contacts",
+    "demand_description",
     "demand_own_country",
     "latin",
     "place",
@@ -362,16 +363,21 @@ def _demand_its_places(route: Route, service: str) -> None:
         )
 
 
-def demand_contacts(route: Route, shipment: Shipment) -> None:
-    """Refuse a route through customs without phones, or abroad without a description of goods."""
+def demand_description(route: Route, shipment: Shipment) -> None:
+    """Refuse goods without a description, abroad where there is no customs: Standard needs none."""
+    abroad = route.pair[0] != route.pair[1] and not route.crosses_customs
+    inside_eu = set(route.pair) <= EU and shipment.service == ServiceLevel.STANDARD
+    if abroad and not inside_eu and not route.description(shipment):
+        raise refuse(
+            "description",
+            "UPS requires a description of the goods on this route.",
+            'Give one: map(defaults={"description": "Books"}).',
+        )
+
+
+def demand_contacts(route: Route) -> None:
+    """Refuse a route through customs without phones."""
     if not route.crosses_customs:
-        inside_eu = set(route.pair) <= EU and shipment.service == ServiceLevel.STANDARD
-        if route.pair[0] != route.pair[1] and not inside_eu and not route.description(shipment):
-            raise refuse(
-                "description",
-                "UPS requires a description of the goods on this route.",
-                'Give one: map(defaults={"description": "Books"}).',
-            )
         return
     for party in (route.origin, route.destination, route.shipper):
         if not party.number:

@@ -27,6 +27,7 @@ from shipkit.models import Notify, Parcel, Shipment, Signature, SimpleRate
 
 __all__ = [
     "CUSTOMS_NUMBERS",
+    "demand_simple_rate",
     "documents_only",
     "notice_of_emails",
     "package_fields",
@@ -108,8 +109,23 @@ def documents_only(route: Route, shipment: Shipment) -> bool:
 
 def simple_rate_services(shipment: Shipment) -> tuple[str, ...]:
     """Return the services that a flat price is of, where a parcel asks for one; else none."""
-    asks = any(parcel.simple_rate not in (None, SimpleRate.NONE) for parcel in shipment.parcels)
-    return _SIMPLE_RATE_SERVICES if asks else ()
+    return _SIMPLE_RATE_SERVICES if any(map(_asks, shipment.parcels)) else ()
+
+
+def _asks(parcel: Parcel) -> bool:
+    return parcel.simple_rate not in (None, SimpleRate.NONE)
+
+
+def demand_simple_rate(shipment: Shipment) -> None:
+    """Refuse a service that UPS has no flat price for, where a parcel asks for one."""
+    able = simple_rate_services(shipment)
+    if able and shipment.service not in able:
+        asks = next(i for i, each in enumerate(shipment.parcels) if _asks(each))
+        raise refuse(
+            f"parcels[{asks}].simple_rate",
+            "UPS has no Simple Rate for this service.",
+            "Correct the row, or leave simple_rate out.",
+        )
 
 
 def package_fields(parcel: Parcel, index: int, route: Route, shipment: Shipment) -> dict[str, Any]:
@@ -117,7 +133,7 @@ def package_fields(parcel: Parcel, index: int, route: Route, shipment: Shipment)
     found: dict[str, Any] = {}
     if parcel.additional_handling:
         found["AdditionalHandlingIndicator"] = ""
-    if parcel.simple_rate not in (None, SimpleRate.NONE):
+    if _asks(parcel):
         found["SimpleRate"] = {"Code": _simple_rate(parcel, index, route, shipment)}
     return found
 
@@ -213,8 +229,6 @@ def _simple_rate(parcel: Parcel, index: int, route: Route, shipment: Shipment) -
     problem = None
     if route.pair != ("US", "US"):
         problem = "UPS has Simple Rate within the US only."
-    elif shipment.service not in _SIMPLE_RATE_SERVICES:
-        problem = "UPS has no Simple Rate for this service."
     elif len(shipment.parcels) > 1:
         problem = "UPS sells a single parcel by Simple Rate."
     elif parcel.packaging not in ("package", "box", "02"):

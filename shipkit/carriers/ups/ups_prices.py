@@ -17,14 +17,15 @@ import pyarrow as pa
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.carriers.quoting import quote_line, refused_line, shop_questions
+from shipkit.carriers.quoting import alike, quote_line, refused_line, shop_questions
+from shipkit.carriers.unsold_services import with_unsold
 from shipkit.carriers.ups import responses, wire
 from shipkit.carriers.ups.access_points import access_point_note
 from shipkit.carriers.ups.billing import billing_note
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.customs import cut_notes
 from shipkit.carriers.ups.purchases import read_answer
-from shipkit.carriers.ups.route import route_of
+from shipkit.carriers.ups.route import Route, route_of
 from shipkit.carriers.ups.service_codes import code_of
 from shipkit.carriers.ups.service_level import SERVICES, settled
 from shipkit.carriers.ups.service_options import notice_of_emails, simple_rate_services
@@ -52,6 +53,24 @@ class _ShopQuestion:
     """The Shop request; None where only services of a flat price are asked for."""
     apart: tuple[Shipment | CarrierRejected, ...] = field(repr=False)
     """The shipment by each service that Shop does not list, or why UPS would refuse it."""
+    refusals: dict[tuple[str, bool], CarrierRejected | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """Service, and whether the goods are described -> why UPS would refuse it."""
+
+    def refusal(self, route: Route, shipment: Shipment, service: str) -> CarrierRejected | None:
+        """Return why UPS would refuse a row of this question by a service, None where it sells.
+
+        Asked once: the rest of what it depends on is in the question.
+        """
+        known = service, bool(route.description(shipment))
+        if known not in self.refusals:
+            self.refusals[known] = None
+            try:
+                wire.demand_service(route, shipment.model_copy(update={"service": service}))
+            except CarrierRejected as refused:
+                self.refusals[known] = refused
+        return self.refusals[known]
 
 
 class UpsPrices:
@@ -132,24 +151,31 @@ class UpsPrices:
         service is not offered; without an answer the row has no prices at all, because the cheapest
         of the rest may not be the cheapest.
         """
-        return self._offers(
-            shipment, shipper, await self._shop(self._shop_question(shipment, shipper), shipper)
-        )
+        question = self._shop_question(shipment, shipper)
+        return self._offers(shipment, shipper, question, await self._shop(question, shipper))
 
     async def shop_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
     ) -> pa.Table:
-        """Return a shop table; requests that are alike are sent once."""
+        """Return a shop table; requests that are alike are written and sent once."""
+        known: dict[str, _ShopQuestion] = {}
 
-        def question_of(_row: dict[str, Any], shipment: Shipment) -> tuple[str, _ShopQuestion]:
-            question = self._shop_question(shipment, shipper)
-            return question.key, question
+        def question_of(row: dict[str, Any], shipment: Shipment) -> tuple[str, _ShopQuestion]:
+            key = alike(row)
+            if key in known:
+                wire.check_row(shipment, shipper)
+            else:
+                known[key] = self._shop_question(shipment, shipper)
+            return known[key].key, known[key]
+
+        async def ask(question: _ShopQuestion) -> tuple[_ShopQuestion, list[Rate]]:
+            return question, await self._shop(question, shipper)
 
         return await shop_questions(
             table,
             question_of,
-            lambda question: self._shop(question, shipper),
-            lambda shipment, rates: self._offers(shipment, shipper, rates),
+            ask,
+            lambda shipment, answer: self._offers(shipment, shipper, *answer),
             concurrency=self._concurrency,
             pacer=pacer,
         )
@@ -162,17 +188,16 @@ class UpsPrices:
         CarrierRejected
             UPS would refuse the shipment by every service.
         """
+        route = wire.check_row(shipment, shipper)
         date = shipment.ship_date or self.day(shipment, shipper)
         simple = simple_rate_services(shipment)
-        if simple:
-            wire.check(shipment.model_copy(update={"service": simple[0]}), shipper)
         listed = None if simple else self._rate(shipment, shipper, date, shop=True)
         apart: list[Shipment | CarrierRejected] = []
         sent: list[object] = [listed.body if listed else None]
         for service in simple or _NOT_SHOPPED:
             own = shipment.model_copy(update={"service": service})
             try:
-                wire.check(own, shipper)
+                wire.demand_service(route, own)
                 sent.append(self._rate(own, shipper, date).body)
                 apart.append(own)
             except CarrierRejected as refused:
@@ -196,31 +221,31 @@ class UpsPrices:
             raise refused[0] if listed else _none_sold(refused)
         return rates
 
-    def _offers(self, shipment: Shipment, shipper: Address, rates: list[Rate]) -> list[Rate]:
+    def _offers(
+        self, shipment: Shipment, shipper: Address, question: _ShopQuestion, rates: list[Rate]
+    ) -> list[Rate]:
         """Return an answer as the prices of a shipment, by what UPS sells it, cheapest first.
 
         Shop prices services that Ship then refuses for what the row asks. They are left out, and
-        what costs more says why.
+        the others say why.
 
         Raises
         ------
         CarrierRejected
             UPS would refuse the shipment by every service.
         """
-        notes = self._notes(shipment, shipper)
-        noted, refused, left_out = [], list[CarrierRejected](), list[str]()
+        route = route_of(shipment, shipper, self._account)
+        notes = self._notes(shipment, shipper, route)
+        noted, unsold = [], list[tuple[Rate, CarrierRejected]]()
         for rate in sorted(rates, key=lambda rate: (rate.cost_cents, rate.service)):
-            try:
-                wire.check(shipment.model_copy(update={"service": rate.service}), shipper)
-            except CarrierRejected as refusal:
-                refused.append(refusal)
-                left_out.append(f"{SERVICES.title_of(rate.service)} is left out: {refusal.message}")
+            refusal = question.refusal(route, shipment, rate.service)
+            if refusal is None:
+                noted.append(_with_warnings(rate, notes))
             else:
-                said = (*rate.warnings, *notes, *left_out)
-                noted.append(rate.model_copy(update={"warnings": said}))
-        if refused and not noted:
-            raise _none_sold(refused)
-        return noted
+                unsold.append((rate, refusal))
+        if unsold and not noted:
+            raise _none_sold([refusal for _, refusal in unsold])
+        return with_unsold(noted, unsold, SERVICES.title_of)
 
     async def _shopped(self, request: wire.Request, country: str) -> list[Rate]:
         body = await self._client.ask(request)
@@ -295,7 +320,7 @@ class UpsPrices:
             )
         return rate
 
-    def _notes(self, shipment: Shipment, shipper: Address) -> tuple[str, ...]:
+    def _notes(self, shipment: Shipment, shipper: Address, route: Route) -> tuple[str, ...]:
         """Return what a person should know of a row beyond UPS's answer.
 
         They are of the row, not of the question: rows that ask the same may differ in them, and a
@@ -313,7 +338,6 @@ class UpsPrices:
             access_point_note(shipment),
             ahead,
         )
-        route = route_of(shipment, shipper, self._account)
         return (
             *(note for note in own if note),
             *customs_notes(route, shipment),
@@ -321,8 +345,8 @@ class UpsPrices:
         )
 
     def _noted(self, rate: Rate, shipment: Shipment, shipper: Address) -> Rate:
-        notes = self._notes(shipment, shipper)
-        return rate.model_copy(update={"warnings": (*rate.warnings, *notes)})
+        route = route_of(shipment, shipper, self._account)
+        return _with_warnings(rate, self._notes(shipment, shipper, route))
 
     def day(self, shipment: Shipment, shipper: Address) -> dt.date:
         """Return today where the parcels leave from."""
@@ -348,7 +372,8 @@ class UpsPrices:
             return refused_line(row["service"], error)
         key = orjson.dumps([request.path, request.body], option=orjson.OPT_SORT_KEYS).decode()
         questions.setdefault(key, (request, shipment))
-        return key, self._notes(shipment, shipper)
+        route = route_of(shipment, shipper, self._account)
+        return key, self._notes(shipment, shipper, route)
 
     def _cache_keys(self, questions: Iterable[str]) -> dict[str, str]:
         return {key: f"{self._who}|{key}" for key in questions}
@@ -395,6 +420,10 @@ def _none_sold(refused: Sequence[CarrierRejected]) -> CarrierRejected:
         transaction_id=one.transaction_id,
         **one.details,
     )
+
+
+def _with_warnings(rate: Rate, notes: tuple[str, ...]) -> Rate:
+    return rate.model_copy(update={"warnings": (*rate.warnings, *notes)}) if notes else rate
 
 
 def _with_notes(line: dict[str, Any], notes: tuple[str, ...]) -> dict[str, Any]:

@@ -52,12 +52,17 @@ from shipkit.carriers.ups.route import (
     Route,
     demand_a_service_that_runs,
     demand_contacts,
+    demand_description,
     demand_own_country,
     place,
     route_of,
 )
 from shipkit.carriers.ups.service_codes import code_of, service_of
-from shipkit.carriers.ups.service_options import documents_only, shipment_options
+from shipkit.carriers.ups.service_options import (
+    demand_simple_rate,
+    documents_only,
+    shipment_options,
+)
 from shipkit.carriers.ups.tax_numbers import add_tax_numbers
 from shipkit.carriers.ups.text import clean, cut, postal_code
 from shipkit.models import (
@@ -71,8 +76,10 @@ from shipkit.models import (
 __all__ = [
     "Request",
     "check",
+    "check_row",
     "classify",
     "country_of",
+    "demand_service",
     "rate",
     "recover",
     "service_of",
@@ -88,6 +95,8 @@ VERSION: Final = "v2409"
 DAYS_AHEAD: Final = 7
 """How far ahead a shipment may be dated."""
 _RETURN_LABEL: Final = "9"
+_ANY_ACCOUNT, _ANY_CODE, _ANY_DAY = "A1B2C3", "03", dt.date(2000, 1, 1)
+"""They stand for the account, the service's code and the day where nothing is sent."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +116,34 @@ def check(shipment: Shipment, shipper: Address) -> None:
     Called when a shipment is quoted, so that a preview shows it and not the purchase.
     """
     demand_own_country(shipment, shipper)
-    ship(
-        shipment,
-        shipper,
-        account="A1B2C3",
-        reference="CHECK",
-        label=LabelSpec(),
-        today=dt.date(2000, 1, 1),
-    )
+    route = route_of(shipment, shipper, _ANY_ACCOUNT)
+    demand_service(route, shipment)
+    _ship_body(route, shipment, _ANY_CODE, "CHECK", _ANY_DAY)
+
+
+def check_row(shipment: Shipment, shipper: Address) -> Route:
+    """Return the route of a shipment that UPS would not refuse whatever its service is.
+
+    Raises
+    ------
+    CarrierRejected
+        UPS would refuse it by every service.
+    """
+    demand_own_country(shipment, shipper)
+    route = route_of(shipment, shipper, _ANY_ACCOUNT)
+    _ship_body(route, shipment, _ANY_CODE, "CHECK", _ANY_DAY)
+    return route
+
+
+def demand_service(route: Route, shipment: Shipment) -> None:
+    """Raise CarrierRejected for what UPS would refuse because of the shipment's service.
+
+    It depends on the two ends of the route, on the parcels, and on whether goods are described.
+    """
+    demand_a_service_that_runs(route, shipment.service)
+    demand_description(route, shipment)
+    demand_simple_rate(shipment)
+    code_of(route, shipment)
 
 
 def rate(
@@ -134,6 +163,7 @@ def rate(
     route = route_of(shipment, shipper, account)
     if not shop:
         demand_a_service_that_runs(route, shipment.service)
+        demand_simple_rate(shipment)
     body: dict[str, Any] = {
         "Shipper": {"ShipperNumber": account, **route.shipper.rated()},
         "ShipTo": route.destination.rated(residential=True),
@@ -197,15 +227,35 @@ def ship(
         Dates the commercial invoice when the shipment has no date.
     """
     route = route_of(shipment, shipper, account)
-    demand_a_service_that_runs(route, shipment.service)
-    demand_contacts(route, shipment)
+    demand_service(route, shipment)
+    body = _ship_body(route, shipment, code_of(route, shipment), reference, today)
+    request = {
+        "RequestOption": "nonvalidate",
+        "SubVersion": "2205",
+        "TransactionReference": {"CustomerContext": reference},
+    }
+    whole = {
+        "ShipmentRequest": {
+            "Request": request,
+            "Shipment": body,
+            "LabelSpecification": _label(label),
+        }
+    }
+    return Request("POST", f"/api/shipments/{VERSION}/ship", whole)
+
+
+def _ship_body(
+    route: Route, shipment: Shipment, code: str, reference: str, today: dt.date
+) -> dict[str, Any]:
+    """Return the shipment of a Ship request, checked but for its service, whose code is `code`."""
+    demand_contacts(route)
     documents = documents_only(route, shipment)
     body: dict[str, Any] = {
-        "Shipper": {"ShipperNumber": account, **route.shipper.shown()},
+        "Shipper": {"ShipperNumber": route.account, **route.shipper.shown()},
         "ShipTo": route.destination.shown(residential=True),
         "PaymentInformation": {"ShipmentCharge": charges(route, shipment)},
         "ShipmentRatingOptions": {"NegotiatedRatesIndicator": ""},
-        "Service": {"Code": code_of(route, shipment)},
+        "Service": {"Code": code},
         "Package": [
             shipped_package(parcel, i, route, shipment)
             for i, parcel in enumerate(parcels_of(shipment))
@@ -238,19 +288,7 @@ def ship(
     if total:
         body["InvoiceLineTotal"] = total
     place_references(body, reference, shipment, on_package=route.domestic)
-    request = {
-        "RequestOption": "nonvalidate",
-        "SubVersion": "2205",
-        "TransactionReference": {"CustomerContext": reference},
-    }
-    whole = {
-        "ShipmentRequest": {
-            "Request": request,
-            "Shipment": body,
-            "LabelSpecification": _label(label),
-        }
-    }
-    return Request("POST", f"/api/shipments/{VERSION}/ship", whole)
+    return body
 
 
 def recover(

@@ -23,7 +23,8 @@ import pyarrow as pa
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.quote_cache import AnswerCache
-from shipkit.carriers.quoting import SHOPPED, best_of, quote_line, refused_line
+from shipkit.carriers.quoting import SHOPPED, best_of, offers_table, quote_line, refused_line
+from shipkit.carriers.unsold_services import with_unsold
 from shipkit.carriers.usps.call_quota import in_hours
 from shipkit.carriers.usps.customs_form import form_notes
 from shipkit.carriers.usps.label_request import check, reference_notes
@@ -42,7 +43,7 @@ from shipkit.common.local_day import local_day
 from shipkit.common.pool import each
 from shipkit.common.words import counted
 from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected
-from shipkit.models import Address, Rate, Shipment
+from shipkit.models import Address, Rate, Shipment, Signature
 from shipkit.schema import quotes_table, shipment_from_row
 
 __all__ = ["PriceQuestions", "mailing_day"]
@@ -185,7 +186,7 @@ class PriceQuestions:
         if not offers:
             return SHOPPED.empty_table()
         places = pa.array([place for place, _ in offers], pa.int64()).to_numpy()
-        return best_of(quotes_table([line for _, line in offers]), places)
+        return best_of(offers_table([line for _, line in offers]), places)
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -369,8 +370,13 @@ class PriceQuestions:
     def _offers(
         self, shipment: Shipment, shipper: Address, answers: Sequence[PriceAnswer]
     ) -> list[Rate]:
+        """Return the price by every service that is sold, cheapest first.
+
+        One that USPS has a price for, and not with what the row asks for, is left out, and the
+        others say why.
+        """
         codes = DOMESTIC if is_domestic(shipment.ship_to) else ABROAD
-        found, refusals = [], []
+        found, unsold, refusals = [], [], []
         for code in codes:
             wanted = shipment.model_copy(update={"service": code})
             try:
@@ -378,9 +384,25 @@ class PriceQuestions:
                 found.append(self._rate(wanted, answers))
             except CarrierRejected as error:
                 refusals.append(error)
+                if (plain := self._plain_rate(wanted, answers)) is not None:
+                    unsold.append((plain, error))
         if not found:
             raise refusals[0]
-        return sorted(found, key=lambda rate: rate.cost_cents)
+        found.sort(key=lambda rate: rate.cost_cents)
+        return with_unsold(found, unsold, SERVICES.title_of)
+
+    def _plain_rate(self, shipment: Shipment, answers: Sequence[PriceAnswer]) -> Rate | None:
+        """Return the price of a service without what the row asks for beyond transport."""
+        bare = {
+            "signature": Signature.NONE,
+            "parcels": tuple(
+                parcel.model_copy(update={"declared_value": None}) for parcel in shipment.parcels
+            ),
+        }
+        try:
+            return self._rate(shipment.model_copy(update=bare), answers)
+        except CarrierRejected:
+            return None
 
     # -- what is kept ----------------------------------------------------------------------------
 

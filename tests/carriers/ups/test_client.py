@@ -38,7 +38,7 @@ from shipkit.errors import (
     RateLimited,
     SettingsError,
 )
-from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment
+from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Rate, Shipment
 from shipkit.render.convert import convert
 from shipkit.schema import SHIPMENTS, shipment_from_row
 from shipkit.settings import Settings
@@ -581,6 +581,27 @@ def test_shopping_a_table_sends_requests_that_are_alike_once_and_keeps_what_is_o
         assert offers.warnings.str.contains("e-mail").tolist() == [row == 40] * len(alone)
     [refused] = found[found.row == 41].problem
     assert refused.startswith("references.po")
+
+
+def test_a_service_that_ship_refuses_is_named_with_the_reason(
+    server: Any, shop: Address, shipment: Shipment
+) -> None:
+    rates = [
+        Rate(service="standard", cost_cents=500, transit_days=4),
+        Rate(service="ground", cost_cents=900, transit_days=3),
+        Rate(service="2nd_day_air", cost_cents=2100, transit_days=2),
+        Rate(service="worldwide_express", cost_cents=3000, transit_days=3),
+    ]
+
+    async def offers(ups: UPS) -> list[Rate]:
+        question = ups._prices._shop_question(shipment, shop)
+        return ups._prices._offers(shipment, shop, question, rates)
+
+    found = {rate.service: [code for code, _ in rate.left_out] for rate in run(server, offers)}
+    assert found == {"ground": ["standard"], "2nd_day_air": ["standard", "worldwide_express"]}
+    del rates[1:3]
+    with pytest.raises(CarrierRejected, match="UPS Standard does not run"):
+        run(server, offers)
 
 
 def test_pickup_type_and_customer_are_in_each_question_for_a_price(

@@ -101,6 +101,19 @@ def test_a_second_preview_asks_nothing_and_a_rule_knows_days(served: Any) -> Non
     assert served.calls["options"] == 1, "one question for all of them"
 
 
+def test_a_service_without_what_a_row_asks_for_is_named_with_the_reason(served: Any) -> None:
+    with sk.BatchSession(ORDERS[:1], shipper=SHOP, carrier="usps") as session:
+        session.map(service="cheapest of usps, media mail", defaults={"signature": "adult"})
+        assert session.preview()["service"][0] == "ground_advantage"
+        [said] = session.problems.query("code == 'service_left_out'")["problem"]
+        offers = session.shop().set_index("service")
+    assert said == (
+        "ground_advantage was chosen; Media Mail is left out: USPS has no price for Adult "
+        "Signature with Media Mail for this parcel."
+    )
+    assert "Media Mail is left out" in offers["warnings"]["ground_advantage"]
+
+
 def test_how_long_the_quota_takes_is_a_warning_before_anything_is_asked(
     served: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
