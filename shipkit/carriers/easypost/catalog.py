@@ -40,12 +40,21 @@ def carrier_of(code: str) -> str:
     return code.partition(":")[0]
 
 
-def packaging_of(code: str, packaging: str) -> str | None:
-    """Return EasyPost's name of a packaging, ``""`` for one's own box, None if it has none."""
+@cache
+def packaging_of(code: str | None, packaging: str) -> str | None:
+    """Return EasyPost's name of a packaging, ``""`` for one's own box, None if it has none.
+
+    Parameters
+    ----------
+    code
+        The service; None where services are compared: the packaging may be any carrier's.
+    """
     word = _plain(packaging)
     if word in _OWN_BOX:
         return ""
-    return _packagings().get(carrier_of(code), {}).get(word)
+    carriers = [*_packagings()] if code is None else [carrier_of(code)]
+    names = (_packagings().get(carrier, {}).get(word) for carrier in carriers)
+    return next(filter(None, names), None)
 
 
 def services_of(

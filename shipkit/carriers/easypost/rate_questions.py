@@ -17,7 +17,7 @@ import orjson
 import pyarrow as pa
 
 from shipkit.carriers.easypost.account_facts import AccountFacts
-from shipkit.carriers.easypost.catalog import carrier_of
+from shipkit.carriers.easypost.catalog import SERVICES
 from shipkit.carriers.easypost.easypost_client import EasyPostClient
 from shipkit.carriers.easypost.rate_choice import (
     Rated,
@@ -38,6 +38,8 @@ from shipkit.carriers.easypost.shipment_answer import (
 )
 from shipkit.carriers.easypost.shipment_request import (
     Draft,
+    demand_row,
+    demand_service,
     draft,
     dropped_options,
     insured_amount,
@@ -45,7 +47,8 @@ from shipkit.carriers.easypost.shipment_request import (
 )
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.carriers.quoting import quote_line, refused_line, shop_questions
+from shipkit.carriers.quoting import alike, quote_line, refused_line, shop_questions
+from shipkit.carriers.unsold_services import with_unsold
 from shipkit.common.pool import each
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected
 from shipkit.models import Address, Rate, Shipment
@@ -116,25 +119,34 @@ class RateQuestions:
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service, cheapest first."""
-        question = draft(shipment, shipper, accounts=self._accounts)
+        question = draft(shipment, shipper, accounts=self._accounts, shop=True)
         facts = await self._facts()
         rated = await self._rated(question)
-        return self._offers(shipment, shipper, rated, facts, _key(question))
+        return self._noted_all(
+            self._offers(shipment, rated, facts, _key(question)), shipment, facts
+        )
 
     async def shop_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
     ) -> pa.Table:
-        """Return a shop table; rows that ask the same share one rating."""
+        """Return a shop table; rows that ask the same share one rating and its offers."""
         facts: AccountFacts = await (pacer.repeat(self._facts) if pacer else self._facts())
         fresh: set[str] = set()
         forecast: list[str] = []
+        drafted: dict[str, tuple[str, Draft]] = {}
+        priced: dict[tuple[str, str | None], list[Rate]] = {}
 
-        def question_of(_row: dict[str, Any], shipment: Shipment) -> tuple[str, tuple[str, Draft]]:
-            question = draft(shipment, shipper, accounts=self._accounts)
+        def question_of(row: dict[str, Any], shipment: Shipment) -> tuple[str, tuple[str, Draft]]:
+            same = alike(row)
+            if same in drafted:
+                demand_row(shipment, shipper)
+                return drafted[same][0], drafted[same]
+            question = draft(shipment, shipper, accounts=self._accounts, shop=True)
             key = _key(question)
             if self._kept(key) is None:
                 fresh.add(key)
-            return key, (key, question)
+            drafted[same] = key, question
+            return key, drafted[same]
 
         async def ask(question: tuple[str, Draft]) -> tuple[str, Rated]:
             if not forecast:  # every row has its question now
@@ -143,13 +155,13 @@ class RateQuestions:
 
         def offers_of(shipment: Shipment, answer: tuple[str, Rated]) -> list[Rate]:
             key, rated = answer
-            rates = self._offers(shipment, shipper, rated, facts, key)
-            if key not in fresh or not forecast[0]:
-                return rates
-            return [
-                rate.model_copy(update={"warnings": (*rate.warnings, forecast[0])})
-                for rate in rates
-            ]
+            same = key, insured_amount(shipment, off=self._insurance_off)
+            if same not in priced:
+                rates = self._offers(shipment, rated, facts, key)
+                if key in fresh and forecast[0]:
+                    rates = [_with_warnings(rate, (forecast[0],)) for rate in rates]
+                priced[same] = rates
+            return self._noted_all(priced[same], shipment, facts)
 
         return await shop_questions(
             table,
@@ -161,30 +173,45 @@ class RateQuestions:
         )
 
     def _offers(
-        self, shipment: Shipment, shipper: Address, rated: Rated, facts: AccountFacts, key: str
+        self, shipment: Shipment, rated: Rated, facts: AccountFacts, key: str
     ) -> list[Rate]:
-        """Return an answer as the prices of a shipment, cheapest first."""
+        """Return an answer as the prices of its question, cheapest first.
+
+        A service that does not have what the rows ask for is left out, and the others say why.
+        """
         self._compared.add(key)
         if rated.dropped:
             raise rated.dropped
         found: dict[tuple[str, str], Rate] = {}  # amounts in two currencies are not compared
+        unsold: dict[tuple[str, str], tuple[Rate, CarrierRejected]] = {}
         for offer in rated.offers:
-            if len(shipment.parcels) > 1 and carrier_of(offer.code) == "usps":
-                continue
-            wanted = shipment.model_copy(update={"service": offer.code})
+            same = offer.code, offer.currency
+            if same in found or same in unsold:
+                continue  # of several accounts, the cheapest is bought
+            rate = self._rate(shipment, offer, rated, facts, key)
             try:
-                draft(wanted, shipper)  # a service may not have what the row asks for
-            except CarrierRejected:
-                continue
-            rate = self._noted(self._rate(wanted, offer, rated, facts, key), shipment, facts)
-            found.setdefault((offer.code, offer.currency), rate)
+                demand_service(shipment, offer.code)
+            except CarrierRejected as refusal:
+                unsold[same] = rate, refusal
+            else:
+                found[same] = rate
+        if unsold and not found:
+            reasons = list(dict.fromkeys(refusal.message for _, refusal in unsold.values()))
+            [(_, first), *_] = unsold.values()
+            raise CarrierRejected(
+                reasons[0]
+                if len(reasons) == 1
+                else f"EasyPost sells this row by no service: {' '.join(reasons)}",
+                fix=first.fix,
+                **first.details,
+            )
         if not found:
             said = "; ".join(f"{c}: {', '.join(t)}" for c, t in rated.failed.items())
             raise CarrierRejected(
                 f"No carrier of the EasyPost account has a price ({said or 'no reason given'}).",
                 fix="Correct the address or the parcel, or try again later.",
             )
-        return list(found.values())
+        return with_unsold(list(found.values()), unsold.values(), SERVICES.title_of)
 
     async def quote_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
@@ -384,20 +411,25 @@ class RateQuestions:
         return found
 
     def _noted(self, rate: Rate, shipment: Shipment, facts: AccountFacts) -> Rate:
-        """Return a price with what is to know of its row and account; a kept one has none of it."""
+        return self._noted_all([rate], shipment, facts)[0]
+
+    def _noted_all(self, rates: list[Rate], shipment: Shipment, facts: AccountFacts) -> list[Rate]:
+        """Return prices with what is to know of the row and account; kept ones have none of it."""
         notes = row_notes(shipment)
         if not facts.known:
             notes += ("EasyPost does not show the fees of the account: they are not in this price",)
         insured = insured_amount(shipment, off=self._insurance_off)
         fees = facts.fees(insured, len(shipment.parcels))
-        if fees and not in_usd(rate.currency):
-            notes += (
-                (
-                    f"fees of the account, {usd(fees)}, are not in this price, which is in "
-                    f"{rate.currency}; spend limits do not count them"
-                ),
+
+        def fee_notes(currency: str) -> tuple[str, ...]:
+            if not fees or in_usd(currency):
+                return ()
+            text = (
+                f"fees of the account, {usd(fees)}, are not in this price, which is in {currency}"
             )
-        return rate.model_copy(update={"warnings": (*rate.warnings, *notes)})
+            return (f"{text}; spend limits do not count them",)
+
+        return [_with_warnings(rate, (*notes, *fee_notes(rate.currency))) for rate in rates]
 
     def _forecast(self, fresh: int, rows: int) -> str:
         """Return what ratings beyond the free ones would cost, empty when there are none."""
@@ -409,6 +441,10 @@ class RateQuestions:
             f"{self.ratings + fresh + rows:,} ratings for {rows:,} labels: EasyPost bills "
             f"{beyond:,} beyond three a label, {usd(beyond * _RATING_FEE)}"
         )
+
+
+def _with_warnings(rate: Rate, notes: tuple[str, ...]) -> Rate:
+    return rate.model_copy(update={"warnings": (*rate.warnings, *notes)}) if notes else rate
 
 
 def _key(question: Draft) -> str:

@@ -24,6 +24,8 @@ __all__ = [
     "Draft",
     "address_body",
     "demand_label_size",
+    "demand_row",
+    "demand_service",
     "draft",
     "dropped_options",
     "insured_amount",
@@ -78,15 +80,25 @@ class Draft:
         return Draft(self.path, {kind: inside}, own)
 
 
-def draft(shipment: Shipment, shipper: Address, *, accounts: Iterable[str] = ()) -> Draft:
+def draft(
+    shipment: Shipment, shipper: Address, *, accounts: Iterable[str] = (), shop: bool = False
+) -> Draft:
     """Return the request that creates a shipment, or for several parcels an order.
+
+    Parameters
+    ----------
+    shop
+        Whether services are compared: then that of the shipment does not matter.
 
     Raises
     ------
     CarrierRejected
         EasyPost cannot do what the row asks for.
     """
-    _check(shipment, shipper)
+    demand_row(shipment, shipper)
+    if not shop:
+        demand_service(shipment, shipment.service)
+    service = None if shop else shipment.service
     origin = shipment.ship_from or shipper
     options = _options(shipment, origin)
     whole: dict[str, Any] = {
@@ -98,8 +110,8 @@ def draft(shipment: Shipment, shipper: Address, *, accounts: Iterable[str] = ())
         whole["carrier_accounts"] = [{"id": each} for each in ids]
     customs = customs_info(shipment, origin)
     parts: list[dict[str, Any]] = [
-        {"parcel": _parcel(parcel, shipment.service), "options": options}
-        for parcel in shipment.parcels
+        {"parcel": _parcel(parcel, service, place), "options": options}
+        for place, parcel in enumerate(shipment.parcels)
     ]
     if len(parts) == 1:
         if ids:
@@ -192,10 +204,22 @@ def _echoed(sent: Any, back: Any) -> bool:
     return not isinstance(sent, str) or str(back).upper().startswith(sent.upper())
 
 
-def _check(shipment: Shipment, shipper: Address) -> None:
-    code, carrier = shipment.service, carrier_of(shipment.service)
+def demand_row(shipment: Shipment, shipper: Address) -> None:
+    """Refuse a row that EasyPost sells by no service."""
     if not shipment.ship_to.lines or not (shipment.ship_from or shipper).lines:
         raise refuse("ship_to.address_line1", "the street is missing.", "Fill it in.")
+    most = int(SERVICES.limits.parcels or 1)
+    if len(shipment.parcels) > most:
+        raise refuse("parcels", f"an order has at most {most} parcels.", "Split the row.")
+    _printed(shipment)
+
+
+def demand_service(shipment: Shipment, code: str) -> None:
+    """Refuse a service that does not have what the row asks for.
+
+    It depends on Saturday delivery and on the parcels, which are in what EasyPost is asked.
+    """
+    carrier = carrier_of(code)
     entry = SERVICES.entry(code) if code in SERVICES else None
     if shipment.saturday_delivery and entry is not None and not entry.facts.get("saturday"):
         raise refuse(
@@ -203,9 +227,8 @@ def _check(shipment: Shipment, shipper: Address) -> None:
             f"{entry.title} has no Saturday delivery to ask for.",
             "Choose another service, or leave it out.",
         )
-    most = int(SERVICES.limits.parcels or 1)
-    if len(shipment.parcels) > most:
-        raise refuse("parcels", f"an order has at most {most} parcels.", "Split the row.")
+    for place, parcel in enumerate(shipment.parcels):
+        _packaging(parcel, code, place)
     if len(shipment.parcels) > 1 and carrier == "usps":
         # docs.easypost.com, Orders, lists the carriers that sell them, without USPS. Test mode
         # sells USPS orders (recorded 11 times), so a test would not show it.
@@ -258,16 +281,21 @@ def _order_number(shipment: Shipment) -> str:
     return " ".join((shipment.order_id or "").split())
 
 
-def _parcel(parcel: Parcel, service: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"weight": _ounces(parcel.weight_lb)}
+def _packaging(parcel: Parcel, service: str | None, place: int) -> str:
     name = packaging_of(service, parcel.packaging)
     if name is None:
+        whose = carrier_of(service).upper() if service else "a carrier"
         raise refuse(
-            "parcels[0].packaging",
-            f"{parcel.packaging!r} is no packaging of {carrier_of(service).upper()} at EasyPost.",
+            f"parcels[{place}].packaging",
+            f"{parcel.packaging!r} is no packaging of {whose} at EasyPost.",
             'Use "package" for your own box, or a name such as "Small Flat Rate Box".',
         )
-    if name:
+    return name
+
+
+def _parcel(parcel: Parcel, service: str | None, place: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"weight": _ounces(parcel.weight_lb)}
+    if name := _packaging(parcel, service, place):
         return {**found, "predefined_package": name}
     sides = (parcel.length_in, parcel.width_in, parcel.height_in)
     if all(sides):

@@ -319,6 +319,72 @@ def test_shopping_a_table_makes_one_rating_of_rows_that_ask_the_same(server, eas
     assert shopped[shopped.row == 59].service.tolist() == [rate.service for rate in alone]
 
 
+def left_out(table: Any) -> dict[str, list[str]]:
+    """Return service -> why others are left out, of the first row of a shop table."""
+    return {
+        line["service"]: [each["why"] for each in line["left_out"] or ()]
+        for line in table.to_pylist()
+        if line["row"] == 0
+    }
+
+
+def test_services_that_cannot_do_what_a_row_asks_for_are_named_with_the_reason(server, easypost):
+    box = {"weight_lb": 2.0, "length_in": 10, "width_in": 8, "height_in": 4}
+    two = plan_of(2, parcels=[box, box])
+    found = left_out(asked(easypost(), lambda one: one.shop_table(two, SHOP)))
+    assert [*found] == ["ups:ground", "ups:2nd_day_air"]
+    for said in found.values():
+        assert [text.partition(" is left out: ")[0] for text in said][:2] == [
+            "USPS Ground Advantage",
+            "USPS Priority Mail",
+        ]
+        assert "USPS has no shipments of several parcels" in said[0]
+    assert len(found["ups:ground"]) == len(found["ups:2nd_day_air"]) == 3, "Express is faster"
+
+
+def test_a_packaging_of_one_carrier_is_shopped_and_the_others_are_left_out(server, easypost):
+    flat = plan_of(1, parcels=[{"weight_lb": 2.0, "packaging": "Small Flat Rate Box"}])
+    found = left_out(asked(easypost(), lambda one: one.shop_table(flat, SHOP)))
+    assert {code.partition(":")[0] for code in found} == {"usps"}
+    assert "'Small Flat Rate Box' is no packaging of UPS" in found["usps:express"][0]
+    [(_, _, body)] = [seen for seen in server.seen if seen[1] == "/v2/shipments"]
+    assert body["shipment"]["parcel"] == {
+        "weight": 32.0,
+        "predefined_package": "SmallFlatRateBox",
+    }
+    own = plan_of(1, parcels=[{"weight_lb": 2.0, "packaging": "Barrel"}])
+    [refused] = asked(easypost(), lambda one: one.shop_table(own, SHOP)).to_pylist()
+    assert refused["problem"].startswith(
+        "parcels[0].packaging: 'Barrel' is no packaging of a carrier"
+    )
+
+
+def test_a_row_that_no_service_can_do_says_why_and_others_stay_apart(server, easypost):
+    server.silent = frozenset({"UPS"})
+    box = {"weight_lb": 2.0, "length_in": 10, "width_in": 8, "height_in": 4}
+    [line] = asked(
+        easypost(), lambda one: one.shop_table(plan_of(1, parcels=[box, box]), SHOP)
+    ).to_pylist()
+    assert line["problem"].startswith("parcels: USPS has no shipments of several parcels")
+
+
+def test_rows_that_share_a_rating_keep_their_own_references_and_insurance(server, easypost):
+    rows = plan_of(5, address_line1="1 Main St").to_pylist()
+    rows[1]["references"] = [{"key": f"r{i}", "value": f"R{i}"} for i in range(4)]
+    rows[2]["references"] = [{"key": f"r{i}", "value": f"R{i}"} for i in range(3)]
+    rows[3]["parcels"][0]["declared_value_cents"] = 50_000
+    import pyarrow as pa
+
+    table = pa.Table.from_pylist(rows, schema=plan_of(1).schema)
+    found = asked(easypost(), lambda one: one.shop_table(table, SHOP)).to_pylist()
+    assert server.calls["create"] == 1
+    first = {line["row"]: line for line in reversed(found)}
+    assert "prints 3 references" in first[1]["problem"]
+    assert "the order number is not on the label" in first[2]["warnings"]
+    assert first[3]["cost_cents"] > first[0]["cost_cents"] == first[4]["cost_cents"]
+    assert first[0]["warnings"] == first[4]["warnings"] == ""
+
+
 def test_shopping_again_and_again_says_what_ratings_will_cost(server, easypost):
     async def prices(one: EasyPost) -> list[Any]:
         found = []
