@@ -222,6 +222,7 @@ class EasyPostServer:
         """Of every rate from now on."""
         self.dearer = Decimal(0)
         """Added to every rate from now on."""
+        self.ounce_cents = 1
         self.moves: dict[str, str] = {}
         """Street as sent -> street as the answers have it."""
         self.refund_state = "submitted"
@@ -562,7 +563,7 @@ class EasyPostServer:
         }
 
     def _rates(self, number: str, ounces: float) -> list[dict[str, Any]]:
-        heavy = Decimal(str(ounces)) / 100
+        heavy = Decimal(str(ounces)) * self.ounce_cents / 100
         if self.silent_for is not None:
             self.silent_for -= 1
             if self.silent_for < 0:
@@ -1061,10 +1062,11 @@ def main() -> None:
     parser.add_argument("--late", type=float, default=0.3)
     parser.add_argument("--books", default=":memory:")
     parser.add_argument("--dearer", type=Decimal, default=Decimal(0), help="added to every price")
+    parser.add_argument("--ounce-cents", type=int, default=1, help="of every price")
     options = parser.parse_args()
     server = EasyPostServer(options.books, latency_s=options.latency)
     server.late_s, server.keep_seen = options.late, False
-    server.dearer = options.dearer
+    server.dearer, server.ounce_cents = options.dearer, options.ounce_cents
     server.start(options.port)
     print(server.port, flush=True)
     threading.Event().wait()

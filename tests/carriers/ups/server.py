@@ -105,6 +105,8 @@ class UpsServer:
         self.lone_labels = False
         """Label recovery answers with one parcel only: nobody knows what UPS does for the others.
         """
+        self.base_cents, self.pound_cents = 900, 45
+        """What Ground costs without its surcharges: once, and a pound."""
         self.pickups: dict[str, Any] = {}
         """Number -> the request that booked it."""
         self.pickup_price: str | None = "5.90"
@@ -517,8 +519,20 @@ class UpsServer:
             }
         }
 
+    def _price(
+        self, package: dict[str, Any], code: str, shipment: dict[str, Any]
+    ) -> dict[str, int]:
+        base = (
+            self.base_cents
+            + int(_billed(package)) * self.pound_cents
+            + {"01": 5200, "13": 4700, "14": 9900, "02": 2400, "59": 2900, "12": 1500}.get(code, 0)
+            - {"92": 250, "93": 150}.get(code, 0)
+        )
+        area = 430 if shipment["ShipTo"]["Address"].get("PostalCode", "").endswith("9") else 0
+        return {"base": base, "area": area, "fuel": (base + area) * 15 // 100}
+
     def _rated(self, shipment: dict[str, Any], code: str, *, timed: bool) -> dict[str, Any]:
-        parts = [_price(p, code, shipment) for p in shipment["Package"]]
+        parts = [self._price(p, code, shipment) for p in shipment["Package"]]
         residential = (
             565 * len(parts)
             if "ResidentialAddressIndicator" in shipment["ShipTo"]["Address"]
@@ -1523,17 +1537,6 @@ def _billed(package: dict[str, Any]) -> float:
     return float(-(-float(package["PackageWeight"]["Weight"]) // 1))
 
 
-def _price(package: dict[str, Any], code: str, shipment: dict[str, Any]) -> dict[str, int]:
-    base = (
-        900
-        + int(_billed(package)) * 45
-        + {"01": 5200, "13": 4700, "14": 9900, "02": 2400, "59": 2900, "12": 1500}.get(code, 0)
-        - {"92": 250, "93": 150}.get(code, 0)
-    )
-    area = 430 if shipment["ShipTo"]["Address"].get("PostalCode", "").endswith("9") else 0
-    return {"base": base, "area": area, "fuel": (base + area) * 15 // 100}
-
-
 def _itemised(parts: dict[str, int], tenths: int) -> list[dict[str, str]]:
     found = [
         {
@@ -1712,10 +1715,13 @@ def main() -> None:
         type=pathlib.Path,
         help="UPS's OpenAPI files; without them requests are not checked against them",
     )
+    parser.add_argument("--base-cents", type=int, default=900, help="of Ground")
+    parser.add_argument("--pound-cents", type=int, default=45, help="of every service")
     given = parser.parse_args()
     contract = load_contract(given.specs) if given.specs else None
     server = UpsServer(contract, latency_s=given.latency)
     server.keep_seen, server.late_s = False, given.late
+    server.base_cents, server.pound_cents = given.base_cents, given.pound_cents
     server.start(given.port)
     print(server.port, flush=True)
     threading.Event().wait()

@@ -127,6 +127,8 @@ class UspsServer:
         """Requests to each API until every further one gets 429."""
         self.dearer = Decimal(0)
         """Added to every price and postage from now on."""
+        self.by_distance = False
+        """Zones and days of Ground Advantage grow with the first digits of two ZIPs."""
         self.disputes = False
         """Cancels open disputes, as after the manifest."""
         self.token_life = "28799"
@@ -508,7 +510,7 @@ class UspsServer:
         for name in _CLASSES:
             if name in _ABROAD:
                 continue
-            days = _DAYS[name]
+            days = self._days_of(name, body["originZIPCode"], body["destinationZIPCode"])
             on = dt.date.fromisoformat(parcel["mailingDate"][:10]) + dt.timedelta(days=days)
             commitment = {
                 "name": f"{days} Day{'s' * (days > 1)}",
@@ -527,6 +529,16 @@ class UspsServer:
             "pricingOptions": [pricing],
         }
 
+    def _zone_of(self, origin: str, destination: str) -> str:
+        if self.by_distance:
+            return f"0{1 + min(7, abs(int(origin[0]) - int(destination[0])))}"
+        return _zone(origin, destination)
+
+    def _days_of(self, name: str, origin: str, destination: str) -> int:
+        if self.by_distance and name == "USPS_GROUND_ADVANTAGE":
+            return min(5, 2 + int(self._zone_of(origin, destination)) // 2)
+        return _DAYS[name]
+
     def _rated(self, name: str, asked: Any, *, abroad: bool) -> list[dict[str, Any]]:
         """Return the options of one class: those of a plain box, and those that it is not."""
         sides = sorted(
@@ -535,7 +547,9 @@ class UspsServer:
         weight = Decimal(str(asked["weight"]))
         if weight > 70 or (name.startswith("FIRST-CLASS") and weight > 4):
             return []
-        zone = "01" if abroad else _zone(asked["originZIPCode"], asked["destinationZIPCode"])
+        zone = (
+            "01" if abroad else self._zone_of(asked["originZIPCode"], asked["destinationZIPCode"])
+        )
         plain = "DR" if sides[0] * sides[1] * sides[2] > 1728 and not abroad else _CLASSES[name][1]
         category = "MACHINABLE" if sides[0] <= 22 and weight <= 25 else "NONSTANDARD"
         entry = "NONE"
@@ -695,7 +709,9 @@ class UspsServer:
         )
         abroad = parcel["mailClass"] in _ABROAD
         zone = (
-            "01" if abroad else _zone(body["fromAddress"]["ZIPCode"], body["toAddress"]["ZIPCode"])
+            "01"
+            if abroad
+            else self._zone_of(body["fromAddress"]["ZIPCode"], body["toAddress"]["ZIPCode"])
         )
         weight = Decimal(str(parcel["weight"]))
         name, indicator = parcel["mailClass"], parcel["rateIndicator"]
@@ -746,7 +762,7 @@ class UspsServer:
             "constructCode": "C03",
             "extraServices": extras,
             "serviceTypeCode": "001",
-            "zone": _zone(body["fromAddress"]["ZIPCode"], body["toAddress"]["ZIPCode"]),
+            "zone": self._zone_of(body["fromAddress"]["ZIPCode"], body["toAddress"]["ZIPCode"]),
             "dimensionalWeight": 0.0,
             "bannerText": "USPS TRACKING # USPS Ship",
         }
@@ -1101,10 +1117,11 @@ def main() -> None:
     parser.add_argument("--late", type=float, default=0.3)
     parser.add_argument("--books", default=":memory:")
     parser.add_argument("--dearer", type=Decimal, default=Decimal(0), help="added to every price")
+    parser.add_argument("--by-distance", action="store_true", help="zones and days of Ground")
     options = parser.parse_args()
     server = UspsServer(options.books, latency_s=options.latency)
     server.late_s, server.keep_seen = options.late, False
-    server.dearer = options.dearer
+    server.dearer, server.by_distance = options.dearer, options.by_distance
     server.start(options.port)
     print(server.port, flush=True)
     threading.Event().wait()
