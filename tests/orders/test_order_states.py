@@ -188,7 +188,7 @@ def test_a_flag_is_known_in_many_languages(code, cells):
 )
 def test_what_a_cell_says_about_its_order(heading, cell, code):
     states = state_columns([Column(heading, "key", "VARCHAR")], set(), None, set())
-    found = [meaning.code for state in states if (meaning := state.read(Cell.of(cell)))]
+    found = [meaning.state for state in states if (meaning := state.read(Cell.of(cell)))]
     assert found == ([code] if code else [])
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import shipkit as sk
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "core_kit"))
 
 ROWS = [
     {
