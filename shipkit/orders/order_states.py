@@ -108,7 +108,9 @@ def state_columns(
         if made is None and name not in noticed:
             flags = (_flag(column, h, reported, filled=column.key in read) for h in headings)
             made = next(filter(None, flags), None)
-        if made is None and column.key in unnamed:
+        notes = any(_kinds(heading) == {"note"} for heading in headings)
+        if column.key in unnamed and (made is None or notes):
+            # Notes that are states in each row are a column of states.
             made = replace(_of_kinds(column, {"state"}, handled, reported), is_expected=None)
         if made is not None:
             found.append(made)

@@ -270,7 +270,7 @@ def test_a_flag_that_may_be_a_price_is_one_by_its_words(shop, cells, held):
     [
         ("Zork", ["Cancelled", "Open", None], [1]),
         ("Remarks", ["bezahlt", "Storniert", "Versendet"], [2, 3]),
-        ("Remarks", ["Cancelled", "leave at the door", "ring twice"], []),
+        ("Remarks", ["Cancelled", "leave at the door", "ring twice"], [1]),  # a note alone
         ("Condition", ["New", "Returned", None], []),  # of the article
         ("Zork", ["Closed", "Open", "New"], []),  # of anything
     ],
