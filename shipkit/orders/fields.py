@@ -68,6 +68,7 @@ KIND: Mapping[str, str] = {
             "city_state_zip",
             "weight_unit",
             "dimension_unit",
+            "dimensions",
             "sku",
             "item_name",
             "hs_code",
@@ -344,7 +345,7 @@ def _read(heading: str, key: str, index: int) -> _Candidate | None:
     return None if again is None or again.match.role in _MEASURED else again
 
 
-_MEASURED = frozenset({"weight", "item_weight", "length", "width", "height"})
+_MEASURED = frozenset({"weight", "item_weight", "length", "width", "height", "dimensions"})
 """Roles whose columns have a unit in their heading."""
 
 
@@ -419,11 +420,7 @@ def _measure(words: list[str]) -> tuple[str, int, str] | None:
         rest = rest[:-1]
     role, tier = vocabulary().by_phrase.get(" ".join(rest)) or _of_a_line(rest) or ("", 0)
     fits = unit in WEIGHT_UNITS if role in {"weight", "item_weight"} else unit not in WEIGHT_UNITS
-    return (
-        (role, tier, unit)
-        if role in {"weight", "item_weight", "length", "width", "height"} and fits
-        else None
-    )
+    return (role, tier, unit) if role in _MEASURED and fits else None
 
 
 def _priced(heading: str) -> tuple[str, int, str] | None:

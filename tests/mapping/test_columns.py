@@ -260,3 +260,26 @@ def test_no_rows_make_an_empty_plan(orders, shop):
         con, map_rows(con, columns, MappingSpec(), shop, *relations(con))
     )
     assert (table.num_rows, problems.num_rows) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "sides"),
+    [
+        ("Dimensions", "10x8x4", (10, 8, 4)),
+        ("L x W x H (cm)", "25.4 x 50.8 x 2.54", (10, 20, 1)),
+        ("Dims", "25,4 × 50,8 × 2,54 cm", (10, 20, 1)),
+        ("Dimensions", " x  x ", (None, None, None)),
+    ],
+)
+def test_three_sides_are_read_from_one_column(orders, shop, heading, cell, sides):
+    mapped, (row,), problems = shipments(orders, shop, [{**ORDER, heading: cell}])
+    [parcel] = row["parcels"]
+    assert tuple(parcel[f"{side}_in"] for side in ("length", "width", "height")) == sides
+    assert problems == []
+    _, (same,), _ = shipments(orders, shop, [{**ORDER, heading: cell}], template=mapped.template)
+    assert same["parcels"] == row["parcels"]
+
+
+def test_a_text_that_is_not_three_sides_holds_its_row(orders, shop):
+    _, _, problems = shipments(orders, shop, [{**ORDER, "Dimensions": "large box"}])
+    assert codes(problems) == [("length_in_unreadable", "error", "parcels[0].length_in")]

@@ -68,6 +68,8 @@ from shipkit.orders.fields import KIND, column_kinds, keys, recognise
         ("<b>State</b>", "state", None),
         ("Weight [lb] (gross)", "weight", "lb"),
         ("Weight (gross)", "weight", None),
+        ("Dimensions", "dimensions", None),
+        ("L x W x H (cm)", "dimensions", "cm"),
     ],
 )
 def test_a_heading_is_recognised_by_its_whole_words(heading, role, unit):

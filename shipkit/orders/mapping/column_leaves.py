@@ -25,6 +25,7 @@ from shipkit.orders.expressions import (
 )
 from shipkit.orders.fields import Column, Match
 from shipkit.orders.filters.house_numbers import joined_sql
+from shipkit.orders.filters.measure_filters import side_sql
 from shipkit.orders.filters.name_filters import with_names_sql
 from shipkit.orders.filters.place_filters import place_part_sql
 from shipkit.orders.mapping.mapped import ROLE_LEAVES, MappingSpec
@@ -51,6 +52,8 @@ _NUMBERS: Final = (
 )
 _KEPT: Final = {"weight": _NUMBERS, "length": _NUMBERS, "date": ("DATE",), "flag": ("BOOLEAN",)}
 """Kind of a field -> DuckDB types that normalising reads as they are; others become text."""
+
+_SIDES: Final = frozenset({"length", "width", "height"})
 
 _TYPED: Final = {leaf.flat: _KEPT[leaf.spec.kind] for leaf in FLAT if leaf.spec.kind in _KEPT}
 
@@ -114,10 +117,14 @@ def _from_source(
         return _currency_of_headings(taken)
     if role not in taken and name in ("city", "state", "postal_code"):
         return _part_of_place(name, taken)
-    if role not in taken:
+    if role in _SIDES and "dimensions" in taken and not taken.keys() & _SIDES:
+        column, unit = taken["dimensions"]
+        leaf = _side(column, role)
+    elif role not in taken:
         return None
-    column, unit = taken[role]
-    leaf = plain_leaf(column, name)
+    else:
+        column, unit = taken[role]
+        leaf = plain_leaf(column, name)
     if name == "address_line1" and "house_number" in taken:
         return _with_number(leaf, taken, roles, spec)
     if role in ROLE_LEAVES:
@@ -299,6 +306,13 @@ def _translated(leaf: ColumnLeaf, services: Mapping[str, str], offered: ServiceL
 
 
 # -- units -----------------------------------------------------------------------------------------
+
+
+def _side(column: Column, role: str) -> ColumnLeaf:
+    """Return one side of a column that has all three: "10 x 8 x 4"."""
+    whole = plain_leaf(column, "dimensions")
+    jinja = f"{whole.jinja} | side({literal(role)})"
+    return ColumnLeaf(f"({side_sql(f'({whole.sql})::VARCHAR', role)})", jinja, whole.columns)
 
 
 def _converted(leaf: ColumnLeaf, column: Column, unit: str | None, role: str) -> ColumnLeaf:

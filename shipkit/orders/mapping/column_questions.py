@@ -52,6 +52,7 @@ _BLOCKING: Final = (
     "length",
     "width",
     "height",
+    "dimensions",
     "residential",
     "signature",
     "ship_date",

@@ -180,7 +180,7 @@ def _pack(
 
 
 def _dimensions(columns: LineColumns) -> list[Column]:
-    roles = ("length", "width", "height")
+    roles = ("length", "width", "height", "dimensions")
     return [column for role in roles for column, _ in columns.of_role(role)]
 
 
