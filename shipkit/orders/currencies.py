@@ -10,8 +10,10 @@ from typing import Any, Final
 
 __all__ = [
     "CURRENCIES",
+    "DOLLAR",
     "contradicts_sql",
     "currency_names",
+    "currency_of",
     "currency_sql",
     "fits_sql",
     "mark_sql",
@@ -34,6 +36,25 @@ _DOLLARS: Final = tuple(_lists()["dollars"].split())
 """Currencies for which people write "$" alone."""
 
 
+DOLLAR: Final = "USD"
+"""Of amounts where nothing names a currency, and of "$" where the shipper has no dollar."""
+
+
+@lru_cache(maxsize=256)
+def currency_of(country: str) -> str:
+    """Return the currency of a country, that of the US where none is known.
+
+    Examples
+    --------
+    >>> [currency_of(country) for country in ("DE", "CA", "PR", "XX")]
+    ['EUR', 'CAD', 'USD', 'USD']
+    """
+    from babel.numbers import get_territory_currencies
+
+    own = get_territory_currencies(country, tender=True)
+    return next((code for code in own if code in CURRENCIES), DOLLAR)
+
+
 @cache
 def currency_names() -> dict[str, tuple[str, ...]]:
     """Return what people write, in lower case -> the currencies that it may be."""
@@ -52,9 +73,16 @@ def mark_sql(x: str) -> str:
     )
 
 
-def currency_sql(x: str) -> str:
-    """Return SQL of the currency that a column of currencies names; an unknown name stays."""
+def currency_sql(x: str, home: str = DOLLAR) -> str:
+    """Return SQL of the currency that a column of currencies names; an unknown name stays.
+
+    Parameters
+    ----------
+    home
+        The shipper's currency: "$" alone is that one where it is a dollar, else that of the US.
+    """
     names = {name: codes[0] for name, codes in currency_names().items() if len(codes) == 1}
+    names["$"] = home if home in _DOLLARS else DOLLAR
     return f"coalesce({_looked_up(f'lower(trim({x}))', names)}, upper(trim({x})))"
 
 

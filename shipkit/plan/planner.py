@@ -36,6 +36,7 @@ from shipkit.orders import (
 )
 from shipkit.orders.account import TODAY, ColumnUse, unread_columns, unread_text
 from shipkit.orders.cells import Note
+from shipkit.orders.currencies import currency_of
 from shipkit.orders.database import Database
 from shipkit.orders.unnamed_states import unnamed_states
 from shipkit.orders.where import Selection, pushdown
@@ -317,11 +318,15 @@ class Planner:
         """Return the shipments with types, the problems met on the way and the repairs made."""
         if self._normal is None:
             mapped = self.mapped()
-            made = normalize.normalize(self.con, mapped, source_problems=self.loaded.problems)
+            currency = currency_of(self.payer.country)
+            made = normalize.normalize(
+                self.con, mapped, source_problems=self.loaded.problems, currency=currency
+            )
             finished = packing.finish(self.con, made.table, self.packed(), self.orders, self.payer)
             states = _of_rows(self._states(), finished)
+            assumed = normalize.currency_note(self.con, finished, mapped, currency)
             self._normal = made._replace(
-                table=finished, problems=pa.concat_tables([made.problems, states])
+                table=finished, problems=pa.concat_tables([made.problems, states, assumed])
             )
         return self._normal
 

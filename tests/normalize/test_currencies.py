@@ -85,3 +85,99 @@ def test_a_column_of_currencies_must_agree_with_the_cell(shop, cell, currency, r
 )
 def test_unknown_currencies_and_negative_values_stop_their_row(shop, cell, currency, code):
     assert read(shop, cell, currency=currency)[1] == [(1, code)]
+
+
+BERLIN = {
+    "name": "Laden",
+    "address_line1": "Hauptstr. 1",
+    "city": "Berlin",
+    "postal_code": "10115",
+    "country": "DE",
+    "phone": "+49 30 1234567",
+}
+TORONTO = {
+    "name": "Shop",
+    "address_line1": "1 Bay St",
+    "city": "Toronto",
+    "state": "ON",
+    "postal_code": "M5J 2R8",
+    "country": "CA",
+    "phone": "4165550101",
+}
+MUG = {"Item Name": "Mug", "Qty": 1, "Origin Country": "DE", "Phone": "2065550101"}
+
+
+def goods(shipper, **cells):
+    """Return the currency and the value of the goods of one row, and its warning of a currency."""
+    with sk.BatchSession([ROW | MUG | cells], shipper=shipper, service="ground") as session:
+        (row,) = session._planner.normalized().table.to_pylist()
+        said = session.problems
+    items = row["customs"]["items"] if row["customs"] else []
+    assumed = said[said["code"] == "currency_assumed"]["problem"].tolist()
+    return row["currency"], [item["unit_value_cents"] for item in items], assumed
+
+
+def test_amounts_without_a_currency_are_in_that_of_the_shipper_which_is_said():
+    """An invoice of a shop in Berlin said 10.00 USD for 10.00 EUR (case 03)."""
+    currency, values, said = goods(BERLIN, **{"Unit Price": "10.00"})
+    assert (currency, values) == ("EUR", [1000])
+    assert said == ["no currency is given for amounts: EUR, the shipper's, is taken in 1 row"]
+    tokyo = {**BERLIN, "country": "JP", "city": "Tokyo", "postal_code": "100-0001"}
+    assert goods(tokyo, **{"Unit Price": "3900"})[:2] == ("JPY", [3900])
+
+
+def test_a_dollar_is_that_of_the_shipper_or_of_the_us():
+    for cells, berlin, toronto in (
+        ({"Unit Price": "$10.00"}, "USD", "CAD"),
+        ({"Unit Price ($)": "10.00"}, "USD", "CAD"),
+        ({"Unit Price": "10.00 USD"}, "USD", "USD"),
+        ({"Unit Price": "10.00", "Currency": "$"}, "USD", "CAD"),
+        ({"Unit Price": "10.00", "Currency": "US$"}, "USD", "USD"),
+    ):
+        assert goods(BERLIN, **cells)[::2] == (berlin, []), cells
+        assert goods(TORONTO, **cells)[::2] == (toronto, []), cells
+
+
+def test_templates_of_a_shipper_abroad_have_its_currency_in_parcels_and_goods():
+    template = """{"ship_to": {"name": "Ada", "address_line1": "1 Pine St", "city": "Seattle",
+        "state": "WA", "postal_code": "98101", "country": "US", "phone": "2065550101"},
+        "service": "ground",
+        "parcels": [
+            {"weight_lb": 1, "declared_value": "5"}, {"weight_lb": 2, "declared_value": "6"}
+        ],
+        "customs": {"items": [{"description": "Mug", "quantity": 1, "unit_value": "10.00"}]}}"""
+    with sk.BatchSession([ROW], shipper=BERLIN) as session:
+        session.map(template)
+        (row,) = session._planner.normalized().table.to_pylist()
+        assert "currency_assumed" in session.problems["code"].tolist()
+    assert (row["currency"], row["customs"]["items"][0]["unit_value_cents"]) == ("EUR", 1000)
+    assert [parcel["declared_value_cents"] for parcel in row["parcels"]] == [500, 600]
+
+
+def collected(shop, *cells):
+    """Return (currency, amount to collect) of each row, and the codes of the problems by row."""
+    rows = [ROW | {"Order Number": f"C-{n}", "COD": cell} for n, cell in enumerate(cells)]
+    with sk.BatchSession(rows, shipper=shop, service="ground") as session:
+        table = session._planner.normalized().table.to_pylist()
+        problems = session.problems
+    errors = problems[problems["severity"] == "error"]
+    values = [(row["currency"], row["cod_amount_cents"]) for row in table]
+    return values, dict(zip(errors["row_number"], errors["code"], strict=True))
+
+
+def test_an_amount_to_collect_has_the_currency_of_its_cell_and_is_never_passed_over(shop):
+    """35 EUR was collected as 35 USD, and a "Y" was a warning next to a parcel without COD."""
+    values, errors = collected(shop, "35", "35 EUR", "$35.50", "N", "no", "", "Y", "0")
+    assert values == [
+        ("USD", 3500),
+        ("EUR", 3500),
+        ("USD", 3550),
+        *[("USD", None)] * 5,
+    ]
+    assert errors == {7: "cell_not_amount"}
+
+
+def test_a_declared_value_of_no_is_none(shop):
+    values, problems = read(shop, "No", "not insured", "50")
+    assert values == [("USD", None), ("USD", None), ("USD", 5000)]
+    assert problems == []

@@ -25,6 +25,7 @@ _UNITS: Final = {
     "item_weight": "weight_unit",
     **dict.fromkeys(("length", "width", "height"), "dimension_unit"),
     "declared_value": "currency",
+    "cod_amount": "currency",
 }
 """Role of a measure or an amount -> role of the column that names its unit."""
 

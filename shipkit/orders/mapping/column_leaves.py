@@ -177,9 +177,12 @@ def _part_of_place(name: str, taken: Taken) -> ColumnLeaf | None:
 
 def _currency_of_headings(taken: Taken) -> ColumnLeaf | None:
     """Return the currency that headings of amounts name; two of them are none that is known."""
-    named = [taken[role][1] for role in ("declared_value", "item_price") if role in taken]
+    amounts = ("declared_value", "item_price", "cod_amount")
+    named = [taken[role][1] for role in amounts if role in taken]
     said = list(dict.fromkeys(currency for currency in named if currency))
-    return _constant("/".join("USD" if each == "$" else each for each in said)) if said else None
+    if len(said) > 1:  # a dollar next to another currency is that of the US
+        said = list(dict.fromkeys("USD" if each == "$" else each for each in said))
+    return _constant("/".join(said)) if said else None
 
 
 # -- streets ---------------------------------------------------------------------------------------

@@ -19,8 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common.kept_plans import rows_of
+from shipkit.orders.currencies import DOLLAR
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.address_repairs import repair_addresses
+from shipkit.orders.normalize.assumed_currency import currency_note
 from shipkit.orders.normalize.cell_pass import normal_select, printed_texts, texts_to_read
 from shipkit.orders.normalize.cell_problems import cell_problems
 from shipkit.orders.normalize.nested import add_nested
@@ -29,7 +31,7 @@ from shipkit.orders.normalize.postal_repairs import repair_postal_codes
 from shipkit.orders.normalize.suspects import judgement_of
 from shipkit.schema import NUMBER_OF_PARCELS, SHIPMENTS
 
-__all__ = ["Normalized", "normalize"]
+__all__ = ["Normalized", "currency_note", "normalize"]
 
 _COUNTED: Final = {
     "fixed_spaces": "spaces, line breaks or apostrophes removed from names and addresses",
@@ -56,7 +58,11 @@ class Normalized(NamedTuple):
 
 
 def normalize(
-    con: duckdb.DuckDBPyConnection, mapped: Mapped, *, source_problems: pa.Table | None = None
+    con: duckdb.DuckDBPyConnection,
+    mapped: Mapped,
+    *,
+    source_problems: pa.Table | None = None,
+    currency: str = DOLLAR,
 ) -> Normalized:
     """Return the shipments, the problems found and the repairs made.
 
@@ -67,10 +73,12 @@ def normalize(
     source_problems
         Cells that the source could not read. In a mapped column they stop their row; in another
         they are warnings.
+    currency
+        The shipper's: that of amounts where nothing names one.
     """
     rows = rows_of(con, mapped.relation)
     judgement = judgement_of(rows, printed_texts(mapped))
-    normal = rows.run(normal_select(rows, mapped, judgement), **judgement.tables)
+    normal = rows.run(normal_select(rows, mapped, judgement, currency), **judgement.tables)
     normal = repair_addresses(
         con, _in_order(normal), mapped.line_length, upward=mapped.offered.lines_upward
     )

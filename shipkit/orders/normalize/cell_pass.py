@@ -26,7 +26,7 @@ from shipkit.orders.normalize.readings import reading
 from shipkit.orders.normalize.suspects import Judgement
 from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, RETURN_OF, SHIPMENTS, Leaf
 
-__all__ = ["normal_select", "printed_texts", "texts_to_read"]
+__all__ = ["named_currency", "normal_select", "printed_texts", "texts_to_read"]
 
 _LOOKED_UP: Final = ("state", "country", "service", "currency", "packaging")
 """Fields that are not read by their kind alone."""
@@ -54,10 +54,11 @@ _SPACES_COUNTED: Final = ("name", "company", *_LINES, "city")
 """Columns in which a removed space is a repair to be counted."""
 
 
-def normal_select(rows: Rows, mapped: Mapped, judgement: Judgement) -> str:
+def normal_select(rows: Rows, mapped: Mapped, judgement: Judgement, currency: str) -> str:
     """Return the statement that makes shipments of `rows`, those of the mapped relation.
 
-    The cells that `judgement` repairs are replaced; the statement reads its table.
+    The cells that `judgement` repairs are replaced; the statement reads its table. `currency` is
+    that of amounts where nothing names one.
 
     Its columns are :data:`shipkit.schema.SHIPMENTS`, then ``bad_<leaf>`` (the text of a cell that
     cannot be read), ``american`` (ZIP codes are used there), ``repair`` (the row needs the second
@@ -75,7 +76,7 @@ def normal_select(rows: Rows, mapped: Mapped, judgement: Judgement) -> str:
     ]
     return f"""
         WITH tidied AS (
-            {_tidied(rows, mapped, judgement)}
+            {_tidied(rows, mapped, judgement, currency)}
         )
         SELECT
             row_number,
@@ -129,7 +130,7 @@ def printed_texts(mapped: Mapped) -> list[str]:
     ]
 
 
-def _tidied(rows: Rows, mapped: Mapped, judgement: Judgement) -> str:
+def _tidied(rows: Rows, mapped: Mapped, judgement: Judgement, currency: str) -> str:
     """Return the step that tidies texts, reads values and looks up codes."""
     tidy = ", ".join(
         f"{reading(leaf, leaf.flat) if _is_filled(mapped, leaf.flat) else leaf.flat} AS {leaf.flat}"
@@ -146,7 +147,7 @@ def _tidied(rows: Rows, mapped: Mapped, judgement: Judgement) -> str:
             SELECT
                 * REPLACE ({tidy}),
                 {_columns([*raw, *typed])},
-                {_currency(mapped)} AS currency_,
+                coalesce({named_currency(mapped, currency)}, {quote(currency)}) AS currency_,
                 {_services(rows, mapped)} AS service_,
                 {country} AS country_,
                 {state} AS state_,
@@ -155,15 +156,17 @@ def _tidied(rows: Rows, mapped: Mapped, judgement: Judgement) -> str:
     """
 
 
-def _currency(mapped: Mapped) -> str:
-    """Return SQL of the currency: that of its column, else that which the value names."""
-    own = "NULL"
-    if _is_filled(mapped, "declared_value") and (
-        mapped.relation.columns["declared_value"] == "VARCHAR"
-    ):
-        own = own_currency_sql("declared_value")
-    named = currency_sql("currency") if _is_filled(mapped, "currency") else "currency"
-    return f"coalesce({named}, {own}, 'USD')"
+def named_currency(mapped: Mapped, home: str) -> str:
+    """Return SQL of the currency that a row names: that of its column, else that of an amount."""
+    named = currency_sql("currency", home) if _is_filled(mapped, "currency") else "currency"
+    amounts = [
+        own_currency_sql(leaf.flat)
+        for leaf in FLAT
+        if leaf.spec.kind == "amount"
+        and _is_filled(mapped, leaf.flat)
+        and mapped.relation.columns[leaf.flat] == "VARCHAR"
+    ]
+    return f"coalesce({', '.join([f'({named})::VARCHAR', *amounts])}, NULL)"
 
 
 def _typed(rows: Rows, leaf: Leaf, mapped: Mapped) -> str:

@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from shipkit.common.places import country_code, country_codes, state_code
 from shipkit.orders import expressions as sql
-from shipkit.orders.currencies import currency_sql
 from shipkit.orders.normalize.readings import reading
 from shipkit.schema import ADDRESS_FIELDS, ITEMS, PAPERS, PARCELS, Leaf
 
@@ -28,9 +27,10 @@ def add_nested(con: duckdb.DuckDBPyConnection, normal: pa.Table, relation: str) 
                 {_origins(relation)}
             ),
             papers AS (
-                SELECT row_number, customs, coalesce({currency_sql("currency")}, 'USD') AS currency
-                FROM {relation}
-                WHERE customs IS NOT NULL
+                SELECT m.row_number, m.customs, f.currency
+                FROM {relation} m
+                JOIN flat f USING (row_number)
+                WHERE m.customs IS NOT NULL
             ),
             items AS (
                 {_items()}
@@ -98,12 +98,13 @@ def _parcels(relation: str) -> str:
                 SELECT row_number, list({{{parcel}}} ORDER BY place) AS parcels
                 FROM (
                     SELECT
-                        row_number,
-                        coalesce({currency_sql("currency")}, 'USD') AS currency,
-                        unnest(more_parcels) AS p,
-                        unnest(range(len(more_parcels))) AS place
-                    FROM {relation}
-                    WHERE len(more_parcels) > 0
+                        m.row_number,
+                        f.currency,
+                        unnest(m.more_parcels) AS p,
+                        unnest(range(len(m.more_parcels))) AS place
+                    FROM {relation} m
+                    JOIN flat f USING (row_number)
+                    WHERE len(m.more_parcels) > 0
                 )
                 GROUP BY row_number
     """

@@ -29,7 +29,11 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
                 return sql.case((f"isfinite({x}::DOUBLE)", f"{x}::DOUBLE"))
             return sql.measure(x, weight=leaf.spec.kind == "weight")
         case "amount":
-            return sql.money_cents(x, currency)
+            nothing = dict.fromkeys(option_words(leaf).get("no", ()), "0")
+            amount = sql.money_cents(x, currency)
+            if cell_type != "VARCHAR" or not nothing:
+                return amount
+            return sql.choose(f"lower(trim({x}))", nothing, amount)
         case "count":
             return _count(leaf, x)
         case "date":

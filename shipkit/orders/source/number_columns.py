@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import duckdb
@@ -13,6 +13,7 @@ from shipkit.orders.cells import Note
 from shipkit.orders.currencies import contradicts_sql, mark_sql
 from shipkit.orders.expressions import quote, quoted_list
 from shipkit.orders.fields import WEIGHT_PARTS
+from shipkit.orders.heading_text import word_file
 from shipkit.orders.source.column_reading import (
     INTEGER,
     ColumnReading,
@@ -24,7 +25,7 @@ from shipkit.orders.units import LENGTHS, WEIGHTS, UnitScale
 
 __all__ = ["amount_column", "number_column", "plain_numbers"]
 
-_DECLARED: Final = frozenset({"declared_value", "item_price"})
+_DECLARED: Final = frozenset({"declared_value", "item_price", "cod_amount"})
 """Roles of amounts that carriers and customs are given."""
 _DOLLARS: Final = ("$", "usd", "us$", "usd$")
 _BLANKS: Final = "' \u00a0\u202f'"
@@ -237,9 +238,13 @@ def amount_column(
     """Return an exact decimal with as many places as the column has: money is never a float.
 
     A column of declared values or item prices whose cells name other currencies than dollars stays
-    text, "12.50 eur": the row's currency decides whether it can be read.
+    text, "12.50 eur": the row's currency decides whether it can be read. Words such as "no" are
+    blank where an amount is asked for.
     """
     c = text.sql
+    nothing = word_file("options").get(column.role or "", {}).get("no", ())
+    if nothing:
+        c = f"(CASE WHEN lower(trim({c})) NOT IN ({quoted_list(nothing)}) THEN {c} END)"
     all_plain = one(
         con,
         f"SELECT bool_and(regexp_matches({c}, '^[+-]?[0-9]+(\\.[0-9]+)?$')) FROM {table.sql}",
@@ -249,7 +254,8 @@ def amount_column(
     other = _other_currency(con, table, c, column)
     if other is not None:
         bare = f"CASE WHEN NOT coalesce({other.condition}, false) THEN {bare} END"
-    foreign = [] if plain or column.role not in _DECLARED else _foreign_marks(con, table, c)
+    marked = set() if plain or column.role not in _DECLARED else _marks(con, table, c)
+    foreign = sorted(marked - {*_DOLLARS})
     if foreign:
         marks = quoted_list(foreign)
         mark = mark_sql(c)
@@ -282,8 +288,15 @@ def amount_column(
         can_fail=not fits,
         kind="amount",
         notes=text.notes,
+        # A shipper abroad has another currency: what the cells name is not lost with their marks.
+        unit=_dollar(marked) if column.unit is None and column.unit_cell is None else None,
         contradiction=other,
     )
+
+
+def _dollar(marks: Collection[str]) -> str | None:
+    """Return what amounts in dollars say: ``USD``, or ``$`` alone; None where they say nothing."""
+    return None if not marks else "$" if {*marks} == {"$"} else "USD"
 
 
 def _other_currency(
@@ -313,10 +326,10 @@ def _other_currency(
     )
 
 
-def _foreign_marks(con: duckdb.DuckDBPyConnection, table: Relation, c: str) -> list[str]:
-    """Return what amounts have besides their number, where it is not a dollar of the US."""
+def _marks(con: duckdb.DuckDBPyConnection, table: Relation, c: str) -> set[str]:
+    """Return what amounts have besides their number."""
     found = con.execute(f"SELECT DISTINCT {mark_sql(c)} FROM {table.sql} WHERE {c} IS NOT NULL")
-    return sorted({str(mark) for (mark,) in found.fetchall()} - {"", *_DOLLARS})
+    return {str(mark) for (mark,) in found.fetchall()} - {""}
 
 
 _MONEY: Final = r"(?:[A-Z]{1,3}\$|[$€£¥₹]|[A-Z]{3})"

@@ -43,6 +43,7 @@ _BLOCKING = frozenset(
         "width",
         "height",
         "declared_value",
+        "cod_amount",
         "ship_date",
         *QUANTITIES.values(),
     }
@@ -52,7 +53,7 @@ _UNIT_ROLES = {
     "weight": "weight_unit",
     "item_weight": "weight_unit",
     **dict.fromkeys(("length", "width", "height"), "dimension_unit"),
-    **dict.fromkeys(("declared_value", "item_price"), "currency"),
+    **dict.fromkeys(("declared_value", "item_price", "cod_amount"), "currency"),
 }
 """Role of a measure or amount -> the role of the column that says its unit."""
 _CORRECT = "Correct the one that is wrong, and load the file again."
