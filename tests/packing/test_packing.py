@@ -319,6 +319,56 @@ def test_a_price_whose_meaning_is_not_certain_is_declared_only_of_one_piece():
     assert [(i["quantity"], i["unit_value_cents"]) for i in one["customs"]["items"]] == [(1, 1250)]
 
 
+@pytest.mark.parametrize(
+    ("shop", "places", "with_items"),
+    [
+        (
+            SHOP,
+            [
+                ("APO", "AE", "09021", "US"),
+                ("Hagåtña", "GU", "96910", "US"),
+                ("Hagåtña", None, "96910", "Guam"),
+                ("Charlotte Amalie", "VI", "00801", "US"),
+                ("Koror", "PW", "96940", "US"),
+            ],
+            True,
+        ),
+        (SHOP, [("San Juan", "PR", "00901", "US"), ("Austin", "TX", "78701", "US")], False),
+        (
+            SHOP.model_copy(update={"state": "GU", "postal_code": "96910", "city": "Dededo"}),
+            [("Austin", "TX", "78701", "US"), ("Ottawa", "ON", "K2P 2L8", "CA")],
+            True,
+        ),
+        (
+            SHOP.model_copy(update={"state": "GU", "postal_code": "96910", "city": "Dededo"}),
+            [("Hagåtña", "GU", "96910", "US")],
+            False,
+        ),
+    ],
+)
+def test_customs_items_are_made_where_us_mail_crosses_customs(shop, places, with_items):
+    rows = [
+        {
+            "Order ID": f"A{n}",
+            **PLACE,
+            "Ship City": city,
+            "Ship State": state,
+            "Ship Zip": code,
+            "Ship Country": country,
+            "Item Name": "Mug",
+            "Unit Price": "$12.50",
+            "Qty": 2,
+            "Item Weight (lb)": 1,
+        }
+        for n, (city, state, code, country) in enumerate(places)
+    ]
+    found, _ = made(rows, shop)
+    items = [
+        [i["description"] for i in (row["customs"] or {"items": ()})["items"]] for row in found
+    ]
+    assert items == [["Mug"] if with_items else []] * len(places)
+
+
 def test_what_is_said_for_all_fills_customs_of_columns_and_of_templates_where_they_are_silent():
     goods = {"Order ID": "A", **ABROAD, "Item": "Mug", "Unit Value": "12.50"}
     said = {

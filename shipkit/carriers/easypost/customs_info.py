@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from shipkit.carriers.export_filing import demand_filing, filing_of
 from shipkit.carriers.row_refusal import refuse
+from shipkit.common.us_areas import MILITARY_AREA, customs_area
 from shipkit.models import Address, Customs, CustomsItem, Shipment
 
 __all__ = ["customs_info", "duty_options"]
@@ -32,18 +33,24 @@ _NO_FILING: Final = "NOEEI 30.37(a)"
 def customs_info(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
     """Return the customs data, None where the shipment crosses no border and has none.
 
+    To and from territories of the US, but for Puerto Rico, and at military addresses goods cross
+    customs as well (docs.easypost.com, Customs Infos; USPS refuses them without a form: 160120).
+
     Raises
     ------
     CarrierRejected
         Something that customs must know is missing.
     """
-    customs, abroad = shipment.customs, shipment.ship_to.country != origin.country
+    customs = shipment.customs
+    areas = [customs_area(a.country, a.state, a.postal_code) for a in (origin, shipment.ship_to)]
+    abroad = areas[0] != areas[1] or MILITARY_AREA in areas
     if customs is None or not customs.items:
         if not abroad:
             return None
+        ends = [f"a {area} address" if area == MILITARY_AREA else area for area in areas]
         raise refuse(
             "customs.items",
-            f"goods from {origin.country} to {shipment.ship_to.country} need a line per item.",
+            f"goods from {ends[0]} to {ends[1]} need a line per item.",
             "Map description, quantity, value, weight and country of origin (customs.items).",
         )
     if any(item.unit_value.currency != "USD" for item in customs.items):

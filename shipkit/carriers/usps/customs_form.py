@@ -14,9 +14,10 @@ from shipkit.carriers.export_filing import Filing, demand_filing, filing_of
 from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.usps.mail_classes import is_domestic
 from shipkit.carriers.usps.parcel_question import needs_form, pounds
+from shipkit.common.us_areas import customs_area
 from shipkit.models import Address, Customs, CustomsItem, Shipment
 
-__all__ = ["customs_form", "form_notes"]
+__all__ = ["customs_form", "form_notes", "goes_with_form"]
 
 _CONTENTS: Final = {
     "sale": "MERCHANDISE",
@@ -53,16 +54,14 @@ def customs_form(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
     """
     customs, to = shipment.customs, shipment.ship_to
     abroad = not is_domestic(to)
+    if not goes_with_form(shipment, origin):
+        return None
     if customs is None or not customs.items:
-        if not abroad and not needs_form(to):
-            return None
         raise refuse(
             "customs.items",
             f"mail to {to.country if abroad else to.state or to.country} needs a customs form: a "
             "line per item.",
-            "Map description, quantity and price of the goods."
-            if abroad
-            else "Give customs.items (description, quantity, unit_value, weight_lb) in a template.",
+            "Map description, quantity and price of the goods.",
         )
     if len(shipment.parcels) > 1:
         raise refuse(
@@ -90,11 +89,27 @@ def customs_form(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
     return form
 
 
-def form_notes(shipment: Shipment) -> list[str]:
+def goes_with_form(shipment: Shipment, origin: Address) -> bool:
+    """Return whether a label has a customs form.
+
+    Whether USPS needs one to the Virgin Islands is not known: there it has one where the row has
+    customs items. Between other places in the US it has none, whatever the row has.
+    """
+    to = shipment.ship_to
+    if not is_domestic(to) or needs_form(to, origin):
+        return True
+    ends = [customs_area(a.country, a.state, a.postal_code) for a in (to, origin)]
+    return ends[0] != ends[1] and bool(shipment.customs and shipment.customs.items)
+
+
+def form_notes(shipment: Shipment, origin: Address) -> list[str]:
     """Return what a form does not say of what the row says."""
     customs = shipment.customs
-    if customs is None or not customs.items:
-        return ["itn is not sent: there is no customs form"] if shipment.itn else []
+    if customs is None or not customs.items or not goes_with_form(shipment, origin):
+        found = ["itn is not sent: there is no customs form"] if shipment.itn else []
+        if customs is not None and customs.items:
+            found.append("customs items are not sent: mail between these places needs no form")
+        return found
     long = [text for item in customs.items if len(text := _described(item)) > _LENGTH]
     found = [
         f"customs prints {_LENGTH} characters of a description: "
@@ -103,6 +118,10 @@ def form_notes(shipment: Shipment) -> list[str]:
     ]
     if len(long) > 1:
         found.append(f"{len(long) - 1} more descriptions are longer than customs prints")
+    if not all(item.hs_code for item in customs.items):
+        found.append(
+            "an item has no HS code: USPS looks one up, which takes longer, or refuses the label"
+        )
     if customs.invoice_number and not _invoice_number(shipment, customs):
         found.append(
             f"the order number is longer than the {_INVOICE} characters of an invoice number, and "

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from shipkit.carriers.row_refusal import refuse
-from shipkit.carriers.usps.customs_form import customs_form
+from shipkit.carriers.usps.customs_form import customs_form, goes_with_form
 from shipkit.carriers.usps.mail_classes import SERVICES, country_name, is_domestic, state_of
 from shipkit.carriers.usps.parcel_question import extras_of, insured_value, pounds, sides_of, zip5
 from shipkit.models import NUMBERED_REFERENCES, Address, LabelFormat, LabelSpec, Parcel, Shipment
@@ -45,8 +45,8 @@ _CITY: Final = 28
 _FOREIGN_CODE: Final = 11
 _PROVINCE: Final = 40
 _REFERENCE: Final = 30
-_REFERENCES: Final = {True: 4, False: 2}
-"""Domestic or not -> customer references."""
+_REFERENCES: Final = {True: 2, False: 4}
+"""With a customs form or not -> customer references (160315). A form leaves them unprinted."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def check(shipment: Shipment, shipper: Address, *, parcels: int) -> None:
         sides_of(parcel, f"parcels[{place}]")
         extras_of(shipment, parcel)
     customs_form(shipment, origin)
-    _references(shipment, domestic=domestic)
+    _references(shipment, origin)
 
 
 def label_bytes(
@@ -122,11 +122,11 @@ def label_bytes(
     form = customs_form(shipment, origin)
     body: dict[str, Any] = {
         "imageInfo": image_info(shipment, label, place=place, purchase=True),
-        "fromAddress": domestic_address(origin, "ship_from"),
+        "fromAddress": domestic_address(origin, "ship_from", firm=domestic and form is not None),
         "toAddress": domestic_address(shipment.ship_to, "ship_to")
         if domestic
         else _foreign(shipment.ship_to),
-        "packageDescription": _package(shipment, place, product, day),
+        "packageDescription": _package(shipment, origin, place, product, day),
     }
     if form is not None:
         body["customsForm"] = form
@@ -164,7 +164,9 @@ def image_info(
 # -- parcels ---------------------------------------------------------------------------------------
 
 
-def _package(shipment: Shipment, place: int, product: Product, day: str) -> dict[str, Any]:
+def _package(
+    shipment: Shipment, origin: Address, place: int, product: Product, day: str
+) -> dict[str, Any]:
     parcel, domestic = shipment.parcels[place], is_domestic(shipment.ship_to)
     length, width, height = sides_of(parcel, f"parcels[{place}]")
     found: dict[str, Any] = {
@@ -186,9 +188,10 @@ def _package(shipment: Shipment, place: int, product: Product, day: str) -> dict
     value = _value(shipment, parcel, codes, domestic=domestic)
     if value:
         found["packageOptions"] = {"packageValue": float(value)}
+    printed = not goes_with_form(shipment, origin)
     references = [
-        {"referenceNumber": text, **({"printReferenceNumber": True} if domestic else {})}
-        for text in _references(shipment, domestic=domestic)
+        {"referenceNumber": text, **({"printReferenceNumber": True} if printed else {})}
+        for text in _references(shipment, origin)
     ]
     if references:
         found["customerReference"] = references
@@ -208,9 +211,10 @@ def _value(
     return goods.amount if goods else Decimal(0)
 
 
-def _references(shipment: Shipment, *, domestic: bool) -> list[str]:
+def _references(shipment: Shipment, origin: Address) -> list[str]:
     """Return the user's references, and the order number where there is room for it."""
-    most, asked = _REFERENCES[domestic], []
+    with_form, asked = goes_with_form(shipment, origin), list[str]()
+    most = _REFERENCES[with_form]
     for name, text in shipment.user_references:
         field = name if name in NUMBERED_REFERENCES else f"references.{name}"
         value = " ".join(text.split())
@@ -224,7 +228,7 @@ def _references(shipment: Shipment, *, domestic: bool) -> list[str]:
         asked.append(value)
     texts = list(dict.fromkeys(filter(None, asked)))
     if len(texts) > most:
-        where = "within the US" if domestic else "abroad"
+        where = "with a customs form" if with_form else "without a customs form"
         raise refuse(
             "references",
             f"USPS takes {most} references {where}, and this row has {len(texts)}.",
@@ -235,10 +239,13 @@ def _references(shipment: Shipment, *, domestic: bool) -> list[str]:
     return list(dict.fromkeys([*texts, *fits]))[:most]
 
 
-def reference_notes(shipment: Shipment) -> list[str]:
-    """Return why the order number is not on the label, where it is not."""
-    order = _order_number(shipment)
-    if not order or order in _references(shipment, domestic=is_domestic(shipment.ship_to)):
+def reference_notes(shipment: Shipment, origin: Address) -> list[str]:
+    """Return why references or the order number are not on the label, where they are not."""
+    order, sent = _order_number(shipment), _references(shipment, origin)
+    if goes_with_form(shipment, origin):
+        asked = any(text.strip() for _, text in shipment.user_references)
+        return ["references are sent, and not printed on a label with a form"] if asked else []
+    if not order or order in sent:
         return []
     why = (
         f"it is longer than {_REFERENCE} characters"
@@ -288,11 +295,18 @@ def _demand_address(address: Address, field: str) -> None:
             )
 
 
-def domestic_address(address: Address, field: str) -> dict[str, Any]:
-    """Return an address in the US as USPS's requests have it."""
+def domestic_address(address: Address, field: str, *, firm: bool = False) -> dict[str, Any]:
+    """Return an address in the US as USPS's requests have it.
+
+    Parameters
+    ----------
+    firm
+        Whether a firm is required, as of the sender of a customs form (160023): without a company,
+        the person is the firm.
+    """
     code = re.sub(r"[^0-9]", "", address.postal_code or "")
     found: dict[str, Any] = {
-        **_lines(address),
+        **_lines(address, firm=firm),
         "state": state_of(address),
         "ZIPCode": zip5(address, field),
     }
@@ -320,12 +334,14 @@ def _foreign(address: Address) -> dict[str, Any]:
     return found
 
 
-def _lines(address: Address) -> dict[str, Any]:
+def _lines(address: Address, *, firm: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = {"streetAddress": address.address_line1, "city": address.city}
     if second := _second_line(address):
         found["secondaryAddress"] = second
-    if firm := _firm(address):
-        found["firm"] = firm
+    if named := _firm(address):
+        found["firm"] = named
+    elif firm:
+        return {**found, "firm": address.name or ""}
     words = (address.name or "").split()
     if len(words) > 1:
         found |= {"firstName": " ".join(words[:-1]), "lastName": words[-1]}

@@ -10,12 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from shipkit.common.places import US_DOMAIN, zip3_states
+from shipkit.common import us_areas
+from shipkit.common.places import US_DOMAIN
 from shipkit.models import Address
 from shipkit.services import ServiceList
 
 __all__ = [
     "ABROAD",
+    "ASSOCIATED",
     "DOMESTIC",
     "NEEDS_FORM",
     "OWN_BOX",
@@ -37,13 +39,12 @@ OWN_BOX: Final = frozenset({"SP", "PA", "DR", "OS", "CP"})
 """Rate indicators of a rectangular box of one's own: single piece, Express single piece,
 dimensional, oversized, cubic (domestic-labels.yaml, rateIndicator)."""
 
-_ASSOCIATED: Final = ("FM", "MH", "PW")
+ASSOCIATED: Final = ("FM", "MH", "PW")
 """Freely associated states: countries of their own, and domestic mail with US ZIPs."""
 
-NEEDS_FORM: Final = frozenset({"AS", "GU", "MP", *_ASSOCIATED})
+NEEDS_FORM: Final = frozenset({"AS", "GU", "MP", *ASSOCIATED})
 """States and territories where goods need a customs form (DMM 608; refused with 160140)."""
 
-_MILITARY: Final = frozenset({"AA", "AE", "AP"})
 _PLAIN_BOX: Final = frozenset({"package", "yourpackaging", "customerpackaging", "ownbox", "box"})
 
 
@@ -67,7 +68,7 @@ def country_name(code: str) -> str:
 
 def is_domestic(address: Address) -> bool:
     """Return whether USPS treats an address as domestic."""
-    return address.country in US_DOMAIN or address.country in _ASSOCIATED
+    return address.country in US_DOMAIN or address.country in ASSOCIATED
 
 
 def state_of(address: Address) -> str:
@@ -79,8 +80,7 @@ def is_military(address: Address) -> bool:
     """Return whether an address is an APO, FPO or DPO."""
     if not is_domestic(address):
         return False
-    by_zip = zip3_states().get((address.postal_code or "")[:3], "")
-    return state_of(address) in _MILITARY or bool(_MILITARY.intersection(by_zip.split()))
+    return us_areas.is_military(state_of(address), address.postal_code)
 
 
 def packaging_of(name: str) -> Packaging | None:

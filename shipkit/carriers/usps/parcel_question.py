@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.usps.mail_classes import (
+    ASSOCIATED,
     NEEDS_FORM,
     is_domestic,
     is_military,
@@ -45,6 +46,8 @@ INCLUDED: Final = Decimal(100)
 _INCLUDES: Final = frozenset({"ground_advantage", "priority", "express"})
 _LOW_INSURANCE: Final = Decimal(500)
 _HIGHEST_INSURANCE: Final = Decimal(5000)
+_NOT_TO_MILITARY: Final = frozenset({921, 922, 931})
+"""Extra services that a label to an APO, FPO or DPO cannot have (160025, 160026, 160130)."""
 _UNINSURED: Final = "first_class_package_international"
 
 
@@ -152,6 +155,7 @@ def extras_of(shipment: Shipment, parcel: Parcel) -> tuple[int, ...]:
         USPS does not have what the row asks for.
     """
     service, abroad = shipment.service, not is_domestic(shipment.ship_to)
+    military = is_military(shipment.ship_to)
     codes: list[int] = []
     if shipment.signature is not Signature.NONE:
         if abroad:
@@ -159,7 +163,15 @@ def extras_of(shipment: Shipment, parcel: Parcel) -> tuple[int, ...]:
                 "signature", "USPS offers no signature abroad.", "Leave the signature out."
             )
         adult = shipment.signature is Signature.ADULT
-        codes.append(922 if adult else 981 if service == "express" else 921)
+        code = 922 if adult else 981 if service == "express" else 921
+        if (military and code in _NOT_TO_MILITARY) or (adult and _is_associated(shipment.ship_to)):
+            raise refuse(
+                "signature",
+                "USPS does not take it to a military address or a freely associated state.",
+                "Leave the signature out"
+                + ("." if adult else ", or send it by express, which has its own."),
+            )
+        codes.append(code)
     value = insured_value(parcel)
     if value is None or (service in _INCLUDES and value <= INCLUDED):
         return tuple(codes)
@@ -173,6 +185,12 @@ def extras_of(shipment: Shipment, parcel: Parcel) -> tuple[int, ...]:
         codes.append(925)
     else:
         codes.append(930 if value <= _LOW_INSURANCE else 931)
+    if military and codes[-1] in _NOT_TO_MILITARY:
+        raise refuse(
+            "parcels[].declared_value",
+            f"USPS insures at most ${_LOW_INSURANCE} to a military address, not ${value:,.2f}.",
+            "Lower it, or send it by express.",
+        )
     return tuple(codes)
 
 
@@ -206,9 +224,11 @@ def zip5(address: Address, field: str) -> str:
     return code[:5]
 
 
-def needs_form(address: Address) -> bool:
-    """Return whether goods to a domestic address need a customs form."""
-    return is_military(address) or state_of(address) in NEEDS_FORM
+def needs_form(to: Address, origin: Address) -> bool:
+    """Return whether goods between two domestic addresses need a customs form (160120, 160140)."""
+    if is_military(to) or is_military(origin) or state_of(to) in NEEDS_FORM:
+        return True
+    return state_of(origin) in NEEDS_FORM and state_of(origin) != state_of(to)
 
 
 def _is_insured(parcel: Parcel) -> bool:
@@ -229,6 +249,10 @@ def _step(weight: Decimal, *, abroad: bool) -> Decimal:
             return max(_UNDER_A_POUND, weight)
         return whole / _OUNCES
     return weight.to_integral_value(ROUND_CEILING)
+
+
+def _is_associated(address: Address) -> bool:
+    return state_of(address) in ASSOCIATED
 
 
 def _is_military_zip(code: str) -> bool:

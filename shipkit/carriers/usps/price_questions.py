@@ -133,7 +133,7 @@ class PriceQuestions:
         check(shipment, shipper, parcels=self._client.quota.per_hour)
         asked = questions_of(shipment, *self._from_and_day(shipment, shipper))
         answers = [await self._answer(question, compare=False) for question in asked]
-        return self._rate(shipment, answers)
+        return self._rate(shipment, shipper, answers)
 
     async def products(
         self, shipment: Shipment, shipper: Address, day: dt.date
@@ -162,7 +162,7 @@ class PriceQuestions:
                 lines.append(refused_line(service, found))
                 continue
             try:
-                rate = self._rate(found.shipment, found.answers)
+                rate = self._rate(found.shipment, shipper, found.answers)
                 lines.append(quote_line(rate, "quoted" if found.fresh else "cached"))
             except CarrierRejected as error:
                 lines.append(refused_line(service, error))
@@ -330,7 +330,7 @@ class PriceQuestions:
         pairs = zip(answers, shipment.parcels, strict=True)
         return [best_product(a, shipment, parcel, self._price_type) for a, parcel in pairs]
 
-    def _rate(self, shipment: Shipment, answers: Sequence[PriceAnswer]) -> Rate:
+    def _rate(self, shipment: Shipment, shipper: Address, answers: Sequence[PriceAnswer]) -> Rate:
         """Return the price of all parcels: postage in `base_cents`, fees and extras apart."""
         chosen = self._chosen(shipment, answers)
         extras = [extras_of(shipment, parcel) for parcel in shipment.parcels]
@@ -348,10 +348,12 @@ class PriceQuestions:
             delivery_date=None if None in dates else max(filter(None, dates)),
             base_cents=base,
             other_cents=total - base or None,
-            warnings=tuple(dict.fromkeys(self._warnings(shipment, chosen))),
+            warnings=tuple(dict.fromkeys(self._warnings(shipment, shipper, chosen))),
         )
 
-    def _warnings(self, shipment: Shipment, chosen: Sequence[PricedProduct]) -> list[str]:
+    def _warnings(
+        self, shipment: Shipment, shipper: Address, chosen: Sequence[PricedProduct]
+    ) -> list[str]:
         found = [text for one in chosen for text in one.warnings]
         for one, parcel in zip(chosen, shipment.parcels, strict=True):
             for code in extras_of(shipment, parcel):
@@ -362,7 +364,8 @@ class PriceQuestions:
                     f"${value:,.2f} are insured by the service itself (up to ${INCLUDED}): no "
                     "insurance is bought"
                 )
-        found += [*form_notes(shipment), *reference_notes(shipment)]
+        origin = shipment.ship_from or shipper
+        found += [*form_notes(shipment, origin), *reference_notes(shipment, origin)]
         if shipment.saturday_delivery and is_domestic(shipment.ship_to):
             found.append("USPS delivers on Saturdays without an option, and promises no day")
         return found
@@ -381,17 +384,19 @@ class PriceQuestions:
             wanted = shipment.model_copy(update={"service": code})
             try:
                 check(wanted, shipper, parcels=self._client.quota.per_hour)
-                found.append(self._rate(wanted, answers))
+                found.append(self._rate(wanted, shipper, answers))
             except CarrierRejected as error:
                 refusals.append(error)
-                if (plain := self._plain_rate(wanted, answers)) is not None:
+                if (plain := self._plain_rate(wanted, shipper, answers)) is not None:
                     unsold.append((plain, error))
         if not found:
             raise refusals[0]
         found.sort(key=lambda rate: rate.cost_cents)
         return with_unsold(found, unsold, SERVICES.title_of)
 
-    def _plain_rate(self, shipment: Shipment, answers: Sequence[PriceAnswer]) -> Rate | None:
+    def _plain_rate(
+        self, shipment: Shipment, shipper: Address, answers: Sequence[PriceAnswer]
+    ) -> Rate | None:
         """Return the price of a service without what the row asks for beyond transport."""
         bare = {
             "signature": Signature.NONE,
@@ -400,7 +405,7 @@ class PriceQuestions:
             ),
         }
         try:
-            return self._rate(shipment.model_copy(update=bare), answers)
+            return self._rate(shipment.model_copy(update=bare), shipper, answers)
         except CarrierRejected:
             return None
 

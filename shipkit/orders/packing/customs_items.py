@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from shipkit.common.places import US_DOMAIN, country_code, country_codes
+from shipkit.common.kept_plans import run
+from shipkit.common.places import country_code, country_codes
 from shipkit.common.sql import quoted
+from shipkit.common.us_areas import AREAS, MILITARY, MILITARY_AREA, customs_area, military_zip3s
 from shipkit.errors import MappingError
 from shipkit.models import Address
 from shipkit.orders import expressions as sql
@@ -75,12 +76,13 @@ def add_customs(
 ) -> pa.Table:
     """Return the shipments with customs items made of their lines.
 
-    Items are made where an order goes abroad and the description, quantity and value of each of its
-    lines are known. Customs that a template wrote stay; defaults fill what it left empty.
+    Items are made where an order goes abroad, or to or from a military address or a territory of
+    the US, and the description, quantity and value of each of its lines are known. Customs that a
+    template wrote stay; defaults fill what it left empty.
     """
-    home = US_DOMAIN if shipper.country in US_DOMAIN else (shipper.country,)
+    home = customs_area(shipper.country, shipper.state, shipper.postal_code)
     defaults = check_customs_defaults(columns.spec)
-    if _any_abroad(table, home):
+    if _any_abroad(con, table, home):
         price, price_of = _price(columns)
         names = next((column for column, _ in columns.of_role("item_name")), None)
         if price is not None and names is not None:
@@ -97,9 +99,9 @@ def _with_items(
     sums: Sums | None,
     price: Column,
     price_of: str | None,
-    home: Sequence[str],
+    home: str,
 ) -> pa.Table:
-    """Return the shipments that go abroad with an item for each line, where all is known."""
+    """Return the shipments that need papers with an item for each line, where all is known."""
     quantity = columns.counts.sql
     weights = "(SELECT NULL::BIGINT AS row_number, NULL::DOUBLE AS line_lb)"
     papers = ", ".join(
@@ -128,11 +130,7 @@ def _with_items(
         WITH abroad AS (
             SELECT row_number AS order_row, currency
             FROM shipments
-            WHERE customs IS NULL AND CASE
-                WHEN ship_from.country IS NULL
-                THEN country NOT IN ({", ".join(map(sql.quote, home))})
-                ELSE {sql.goes_abroad("ship_from.country", "country")}
-            END
+            WHERE customs IS NULL AND {_needs_papers(home)}
         ),
         goods AS (
             SELECT
@@ -263,7 +261,27 @@ def _iso(text: str) -> str | None:
     return code if code in country_codes().values() else None
 
 
-def _any_abroad(table: pa.Table, home: Sequence[str]) -> bool:
-    here = pc.is_in(table.column("country"), value_set=pa.array(list(home)))
-    origins = table.column("ship_from")
-    return bool(pc.any(pc.invert(here)).as_py()) or origins.null_count < table.num_rows
+def _any_abroad(con: duckdb.DuckDBPyConnection, table: pa.Table, home: str) -> bool:
+    places = table.select(["country", "state", "postal_code", "ship_from"])
+    asked = f"SELECT coalesce(bool_or({_needs_papers(home)}), false) AS found FROM places"
+    return bool(run(con, asked, places=places).column("found")[0].as_py())
+
+
+def _needs_papers(home: str) -> str:
+    """Return SQL of whether goods need papers: between two areas, and to any military address."""
+    to, start = _area(), f"coalesce({_area('ship_from.')}, {sql.quote(home)})"
+    return f"({to} <> {start} OR {to} = {sql.quote(MILITARY_AREA)})"
+
+
+def _area(prefix: str = "") -> str:
+    """Return SQL of :func:`~shipkit.common.us_areas.customs_area`; null without a country."""
+    country, state, code = (prefix + name for name in ("country", "state", "postal_code"))
+    return f"""CASE
+        WHEN {country} = 'PR' THEN 'US'
+        WHEN {country} <> 'US' THEN {country}
+        WHEN upper(coalesce({state}, '')) IN ({sql.quoted_list(MILITARY)})
+            OR left(coalesce({code}, ''), 3) IN ({sql.quoted_list(military_zip3s())})
+        THEN {sql.quote(MILITARY_AREA)}
+        WHEN {country} = 'US' AND upper({state}) IN ({sql.quoted_list(AREAS)}) THEN upper({state})
+        WHEN {country} = 'US' THEN 'US'
+    END"""

@@ -609,6 +609,30 @@ def test_what_customs_lacks_holds_the_row_unasked(shipment, change, field, said)
 
 
 @pytest.mark.parametrize(
+    ("place", "needed"),
+    [
+        ({"state": "AE", "postal_code": "09021"}, "from US to a military address"),
+        ({"state": "GU", "postal_code": "96910"}, "from US to GU"),
+        ({"country": "VI", "postal_code": "00801"}, "from US to VI"),
+        ({"state": "PR", "postal_code": "00901"}, None),
+        ({"country": "PR", "postal_code": "00901"}, None),
+    ],
+)
+def test_territories_and_military_addresses_need_customs_items(shipment, place, needed):
+    there = shipment.ship_to.model_copy(update=place)
+    wanted = shipment.model_copy(update={"ship_to": there})
+    if needed is None:
+        assert "customs_info" not in draft(wanted, SHOP).body["shipment"]
+    else:
+        with pytest.raises(CarrierRejected, match="need a line per item") as caught:
+            draft(wanted, SHOP)
+        assert needed in caught.value.message
+    given = wanted.model_copy(update={"customs": Customs(items=(ITEM,))})
+    sent = draft(given, SHOP).body["shipment"]["customs_info"]
+    assert sent["customs_items"][0]["value"] == 10.0
+
+
+@pytest.mark.parametrize(
     ("change", "field"),
     [
         ({"saturday_delivery": True}, "saturday_delivery"),

@@ -689,6 +689,17 @@ class UspsServer:
         form = body.get("customsForm")
         if not abroad and to["state"] in _FORM_STATES and form is None:
             return _error(400, "Military ZIP Code requires a customs form", code="160120")
+        if form is not None and not abroad:
+            if not body["fromAddress"].get("firm"):
+                words = "firm is required in From Address for labels with customs form."
+                return _error(400, words, code="160023")
+            if len(parcel.get("customerReference") or ()) > 2:
+                words = "customer reference #3 cannot be used with a customs form"
+                return _error(400, words, code="160315")
+        if not abroad and to["state"] in {"AA", "AE", "AP"}:
+            for codes, code in (({931}, "160025"), ({922}, "160026"), ({921}, "160130")):
+                if codes & set(extras):
+                    return _error(400, f"ExtraService: {codes} is not valid at APO", code=code)
         if form is not None and image["imageType"] not in ("PDF", "TIFF", "ZPL203DPI"):
             return _error(400, "imageType is not valid with a customs form", code="160024")
         if form is not None:

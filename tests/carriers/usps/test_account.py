@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import pickle
 import random
+import re
 import traceback
 from typing import Any
 
@@ -60,10 +61,12 @@ def parcel(**fields: Any) -> Parcel:
     return Parcel(**{"weight_lb": 2.0, **BOX, **fields})
 
 
-def bought(carrier: Any, shipment: Shipment, label: LabelSpec = ZPL) -> Any:
+def bought(
+    carrier: Any, shipment: Shipment, label: LabelSpec = ZPL, *, shop: Address = SHOP, row: int = 1
+) -> Any:
     async def call(one: Any) -> Any:
-        made = await one.prepare(shipment, SHOP, "S0123456789A00001001", label)
-        return await one.ship(shipment, SHOP, made.shipment_id, label)
+        made = await one.prepare(shipment, shop, f"S0123456789A{row:05}001", label)
+        return await one.ship(shipment, shop, made.shipment_id, label)
 
     return asked(carrier, call)
 
@@ -269,6 +272,92 @@ def test_a_military_address_has_a_form_and_its_city_is_left_alone(server, usps, 
     body = next(b for _, path, b in server.seen if path == "/labels/v3/label")
     assert (body["toAddress"]["city"], body["toAddress"]["state"]) == ("APO", "AE")
     assert "AESITN" not in body["customsForm"]
+
+
+def sent_to(server: Any) -> dict[str, Any]:
+    return next(body for _, path, body in reversed(server.seen) if path == "/labels/v3/label")
+
+
+def test_the_sender_of_a_form_is_a_firm_and_references_are_not_printed(server, usps, shipment):
+    wanted = shipment.model_copy(update={"ship_to": APO, "customs": CUSTOMS})
+    rate = asked(usps(), lambda one: one.quote(wanted, SHOP))
+    said = " ".join(rate.warnings)
+    assert "references are sent, and not printed" in said
+    assert "an item has no HS code: USPS looks one up" in said
+    bought(usps(), wanted, shop=SHOP.model_copy(update={"company": None}))
+    body = sent_to(server)
+    assert body["fromAddress"]["firm"] == SHOP.name
+    assert not {"firstName", "lastName"} & set(body["fromAddress"])
+    assert "firm" not in body["toAddress"]
+    assert body["packageDescription"]["customerReference"] == [
+        {"referenceNumber": "PO-77"},
+        {"referenceNumber": "4412"},
+    ]
+    three = wanted.model_copy(update={"references": {"a": "1", "b": "2", "c": "3"}})
+    with pytest.raises(CarrierRejected, match="USPS takes 2 references with a customs form"):
+        asked(usps(), lambda one: one.quote(three, SHOP))
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "change", "said"),
+    [
+        ("AE", "09021", {"signature": Signature.REQUIRED}, "or send it by express"),
+        ("AP", "96201", {"signature": Signature.ADULT}, "does not take it to a military address"),
+        ("AE", "09021", {"parcels": (parcel(declared_value=Money.of("501")),)}, "at most $500"),
+        ("PW", "96940", {"signature": Signature.ADULT}, "or a freely associated state"),
+    ],
+)
+def test_extra_services_that_such_a_label_cannot_have_hold_the_row_unasked(
+    server, usps, shipment, state, code, change, said
+):
+    to = APO.model_copy(update={"state": state, "postal_code": code})
+    wanted = shipment.model_copy(update={"ship_to": to, "customs": CUSTOMS, **change})
+    with pytest.raises(CarrierRejected, match=re.escape(said)):
+        asked(usps(), lambda one: one.quote(wanted, SHOP))
+    assert server.calls["prices"] == 0
+
+
+def test_express_signs_and_insures_to_a_military_address(server, usps, shipment):
+    for row, change in enumerate(
+        ({"signature": Signature.REQUIRED}, {"parcels": (parcel(declared_value=Money.of("900")),)})
+    ):
+        wanted = shipment.model_copy(
+            update={"ship_to": APO, "customs": CUSTOMS, "service": "express", **change}
+        )
+        bought(usps(), wanted, row=row)
+        assert sent_to(server)["packageDescription"]["extraServices"] == [[981], [925]][row]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "needed", "form"),
+    [
+        ("TX 78205", "CA 90277", False, False),
+        ("TX 78205", "PR 00901", False, False),
+        ("TX 78205", "VI 00801", False, True),
+        ("TX 78205", "GU 96910", True, True),
+        ("GU 96910", "TX 78205", True, True),
+        ("AE 09021", "TX 78205", True, True),
+    ],
+)
+def test_a_form_is_demanded_and_sent_where_mail_needs_one(
+    server, usps, shipment, start, end, needed, form
+):
+    places = [
+        dict(zip(("state", "postal_code"), text.split(), strict=True)) for text in (start, end)
+    ]
+    origin = SHOP.model_copy(update=places[0])
+    plain = shipment.model_copy(
+        update={"ship_to": shipment.ship_to.model_copy(update=places[1]), "customs": None}
+    )
+    if needed:
+        with pytest.raises(CarrierRejected, match="needs a customs form"):
+            asked(usps(), lambda one: one.quote(plain, origin))
+    wanted = plain.model_copy(update={"customs": CUSTOMS})
+    rate = asked(usps(), lambda one: one.quote(wanted, origin))
+    said = "customs items are not sent: mail between these places needs no form"
+    assert (said in rate.warnings) is not form
+    bought(usps(), wanted, shop=origin)
+    assert ("customsForm" in sent_to(server)) is form
 
 
 def test_what_a_customs_form_has_no_room_for_is_said_or_holds_its_row(server, usps, shipment):
