@@ -25,7 +25,7 @@ from shipkit.plan.frames import movers, origins, to_frame
 from shipkit.plan.plan import Plan
 from shipkit.plan.return_labels import priced_together
 from shipkit.plan.summary import AccountTotal, BilledToOthers, ServiceTotal, Summary
-from shipkit.schema import OPTIONS, QUOTES, asked_for, major, problems_table
+from shipkit.schema import OPTIONS, QUOTES, RETURN_OF, asked_for, major, problems_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +84,7 @@ PREVIEW_COLUMNS = (
     "list_cents",
     "home",
     "other_way_cents",
+    "return_of",
     *(leaf.column for leaf in OPTIONS),
 )
 """Columns of a preview frame, in order."""
@@ -357,6 +358,7 @@ class Preview:
             "other_way_cents": pa.array(
                 [self.other_way.get(row) for row in range(len(self.plan))], pa.int64()
             ),
+            "return_of": plan.column(RETURN_OF),
             **{leaf.column: asked_for(plan, leaf) for leaf in OPTIONS},
         }
         return pa.table(columns)

@@ -44,6 +44,8 @@ def test_each_parcel_has_a_return_label_of_its_own_row_and_price(batch: sk.Batch
     assert list(shown) == [1, 2, 3, 11, 12, 13]
     assert [shown[row]["order_id"] for row in (11, 13)] == ["A1", "A3"]
     assert shown[11]["row_numbers"] == ()
+    assert shown[11]["return_of"] == 1
+    assert pd.isna(shown[1]["return_of"])
     signed = shown[1]["cost"] - shown[11]["cost"]
     assert signed > 0, "the signature is of the way to the recipient"
     assert shown[3]["cost"] == shown[13]["cost"] > 0
