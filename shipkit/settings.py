@@ -22,7 +22,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, Self, get_args
+from typing import Any, ClassVar, NoReturn, Self, get_args
 
 import platformdirs
 from pydantic import (
@@ -303,7 +303,8 @@ class CarrierSettings(BaseModel):
 
     A field without a default is required. Secrets are `SecretStr`, so that no repr, log or file
     shows them. Two names have a meaning for ``shipkit carriers``: `env` is the environment that
-    purchases go to, and of `account` the last four characters are shown.
+    purchases go to, and of `account` the last four characters are shown. A variable may have a
+    second name: that of its field in `ALSO`.
 
     Instances cannot be pickled: a pickle would hold the secrets as plain text.
 
@@ -320,6 +321,9 @@ class CarrierSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
+    ALSO: ClassVar[Mapping[str, str]] = {}
+    """Field -> the second name of its variable, without ``SHIPKIT_<NAME>_``."""
+
     @classmethod
     def variables(cls, carrier: str) -> dict[str, str]:
         """Return the environment variable of each field."""
@@ -332,13 +336,33 @@ class CarrierSettings(BaseModel):
         return [
             variable
             for field, variable in cls.variables(carrier).items()
-            if cls.model_fields[field].is_required() and not env.get(variable)
+            if cls.model_fields[field].is_required()
+            and not (env.get(variable) or env.get(cls._second_names(carrier).get(field, "")))
         ]
+
+    @classmethod
+    def _second_names(cls, carrier: str) -> dict[str, str]:
+        return {field: f"{_prefix(carrier)}{name}" for field, name in cls.ALSO.items()}
+
+    @classmethod
+    def _found(cls, carrier: str, environ: Mapping[str, str] | None) -> dict[str, Any]:
+        """Return the values that are set, by field. Raises SettingsError if two names differ."""
+        env = os.environ if environ is None else environ
+        named = cls.variables(carrier)
+        for field, second in cls._second_names(carrier).items():
+            if env.get(named[field]) and env.get(second) not in (None, "", env[named[field]]):
+                raise SettingsError(
+                    f"{named[field]} and {second} are one setting and have different values.",
+                    fix="Unset one of them.",
+                )
+            if env.get(second):
+                env = {**env, named[field]: env[second]}
+        return _values(cls, _prefix(carrier), env)
 
     @classmethod
     def shown(cls, carrier: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return `env` and `account` for people, of fields with these names; "" where not known."""
-        found = _values(cls, _prefix(carrier), environ)
+        found = cls._found(carrier, environ)
         env = cls.model_fields.get("env")
         account = str(found.get("account", ""))
         return {
@@ -370,7 +394,7 @@ class CarrierSettings(BaseModel):
                 fix=f"Set them in the environment{f'; see {guide}' if guide else ''}.",
             )
         try:
-            return cls(**_values(cls, _prefix(carrier), environ))
+            return cls(**cls._found(carrier, environ))
         except ValidationError as error:
             raise _unusable(_prefix(carrier), error) from None
 

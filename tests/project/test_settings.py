@@ -10,6 +10,7 @@ import pytest
 
 import shipkit as sk
 from shipkit.carriers.ups.ups_settings import UpsSettings
+from shipkit.carriers.usps.usps_settings import UspsSettings
 from shipkit.cli import main
 from shipkit.errors import SettingsError
 from shipkit.settings import Machine, Settings
@@ -146,6 +147,27 @@ def test_the_variables_of_ups():
     settings = UpsSettings.read("ups", {**UPS, "SHIPKIT_UPS_ENV": "live"})
     assert (settings.client_id, settings.account, settings.env) == ("client", "A1B2C3", "live")
     assert settings.client_secret.get_secret_value() == "hunter2"
+
+
+def test_the_account_of_usps_has_a_second_name():
+    given = {
+        "SHIPKIT_USPS_CLIENT_ID": "client",
+        "SHIPKIT_USPS_CLIENT_SECRET": "secret",
+        "SHIPKIT_USPS_EPS_ACCOUNT": "1000012345",
+        "SHIPKIT_USPS_CRID": "12345678",
+        "SHIPKIT_USPS_MID": "901234567",
+    }
+    assert UspsSettings.missing("usps", given) == []
+    assert UspsSettings.read("usps", given).account == "1000012345"
+    assert UspsSettings.shown("usps", given)["account"] == "...2345"
+    assert sk.USPS.from_env(given).identity.account_tail == "2345"
+    both = {**given, "SHIPKIT_USPS_ACCOUNT": "1000012345"}
+    assert UspsSettings.read("usps", both).account == "1000012345"
+    with pytest.raises(SettingsError, match="are one setting and have different values"):
+        UspsSettings.read("usps", {**given, "SHIPKIT_USPS_ACCOUNT": "1000099999"})
+    del given["SHIPKIT_USPS_EPS_ACCOUNT"]
+    with pytest.raises(SettingsError, match="usps needs SHIPKIT_USPS_ACCOUNT"):
+        UspsSettings.read("usps", given)
 
 
 def test_an_empty_variable_counts_as_not_set():

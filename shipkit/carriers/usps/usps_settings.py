@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
@@ -14,12 +15,16 @@ __all__ = ["UspsSettings"]
 class UspsSettings(CarrierSettings):
     """The variables ``SHIPKIT_USPS_...``. How-to "USPS" says where the values come from."""
 
+    ALSO: ClassVar[Mapping[str, str]] = {"account": "EPS_ACCOUNT"}
+
     client_id: str
     """The consumer key of an app on developers.usps.com. ``SHIPKIT_USPS_CLIENT_ID``."""
     client_secret: SecretStr
     """The consumer secret of the same app. ``SHIPKIT_USPS_CLIENT_SECRET``."""
     account: str
-    """The number of the paying account, of the kind in `account_type`. ``SHIPKIT_USPS_ACCOUNT``."""
+    """The number of the paying account, of the kind in `account_type`. ``SHIPKIT_USPS_ACCOUNT``,
+    or ``SHIPKIT_USPS_EPS_ACCOUNT``.
+    """
     crid: str
     """Your customer registration id. ``SHIPKIT_USPS_CRID``."""
     mid: str = Field(pattern=r"^([0-9]{6}|[0-9]{9})$")
