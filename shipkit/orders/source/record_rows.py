@@ -31,6 +31,7 @@ def with_item_lines(
 
     A record with two such lists is left as it is: its lists stay text.
     """
+    records = _with_single_objects(records)
     lines: list[dict[str, Any]] = []
     headings: set[str] = set()
     opened = added = 0
@@ -55,6 +56,39 @@ def with_item_lines(
         f"{counted(added, 'line')} more."
     )
     return lines, frozenset(headings), (Note("read", text),)
+
+
+def _with_single_objects(records: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return the records with an object in place of a list of one, where no record has more.
+
+    ``"shipping_lines": [{"method_id": "local_pickup"}]`` is how the one parcel of an order goes.
+    """
+    fields = dict.fromkeys(str(name) for record in records for name in record)
+    single = {
+        name: new
+        for name in fields
+        if (new := word_file("records")["of_one"].get(phrase(name)))
+        and (new == name or new not in fields)
+        and all(_is_single(record.get(name)) for record in records)
+    }
+    if not single:
+        return records
+    return [
+        {
+            single.get(name, name): _only(value) if name in single else value
+            for name, value in record.items()
+        }
+        for record in records
+    ]
+
+
+def _is_single(value: Any) -> bool:
+    listed = _listed(value)
+    return len(listed) == 1 or (not listed and not isinstance(value, Mapping) and not value)
+
+
+def _only(value: Any) -> Mapping[str, Any] | None:
+    return next(iter(_listed(value)), None)
 
 
 def names_items(name: str) -> bool:
