@@ -106,8 +106,26 @@ def country_code(text: str | None) -> str:
         country_codes().get(place_key(text))
         or _folded_countries().get(_folded(text))
         or country_named(text)
+        or _country_of_parts(text)
         or text
     )
+
+
+def _country_of_parts(text: str) -> str | None:
+    """Return the country of a text that names it twice: "Deutschland (DE)", "DE - Germany".
+
+    The lists of ISO have the form of the state in brackets: "Bolivia (Plurinational State of)".
+    """
+    inverted = _FORM_OF_STATE.sub(r", \1", text)
+    if inverted != text:
+        code = country_code(inverted)
+        return code if code != inverted else None
+    parts = [part for part in _PARTS.split(text) if part]
+    if len(parts) != 2:
+        return None
+    named = {country_code(part) for part in parts}
+    [code] = named if len(named) == 1 else [""]
+    return code if re.fullmatch("[A-Z]{2}", code) else None
 
 
 @cache
@@ -137,6 +155,7 @@ def state_code(iso: str, text: str | None) -> str | None:
     return state_codes().get(("US" if iso in US_DOMAIN else iso, place_key(text)), text)
 
 
+_FORM_OF_STATE = re.compile(r"\s*\(([^()]+ of(?: the)?)\)$")
 _PARTS = re.compile(r"\s*[()\[\],/|]+\s*|\s+[-–]\s+|(?<=^[A-Za-z]{2})-(?=[A-Za-z])")
 
 

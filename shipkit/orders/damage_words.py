@@ -30,6 +30,9 @@ _YEAR: Final = "(?:19|20)?[0-9]{2}"
 _CLOCK: Final = r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?[AP]M)?Z?)?"
 
 
+_GERMAN_MONTH: Final = "jan|jän|feb|mrz|mär|apr|mai|jun|jul|aug|sep|okt|nov|dez"
+
+
 def _dates(month: str) -> tuple[str, ...]:
     return (
         # 2-Jan, 3-mai, 5.Jan, 2. Jan, 02-Jan-26, 2 January 2026; Jan-02, Jan 2, 2026
@@ -38,6 +41,8 @@ def _dates(month: str) -> tuple[str, ...]:
         rf"{month}\.?-{_DAY}",
         rf"{month}\.? {_DAY}, ?(?:19|20)[0-9]{{2}}{_CLOCK}",
         rf"{month}\.?[- ](?:19|20)[0-9]{{2}}",
+        # Mrz 12: Excel in German makes it of 3-12. "Mar 12" may be a street of Valencia.
+        rf"(?:{_GERMAN_MONTH})\.? [0-9]{{2}}",
         # 1月2日, and a time: 12:30:00
         f"{_DAY}月{_DAY}日",
         f"{_DAY}:[0-9]{{2}}:[0-9]{{2}}",

@@ -31,6 +31,15 @@ from shipkit.common.places import country_code
         ("TURKIYE", "TR"),
         ("日本", "JP"),
         ("XK", "XK"),
+        ("Deutschland (DE)", "DE"),
+        ("DE - Germany", "DE"),
+        ("United States of America (USA)", "US"),
+        ("Bolivia (Plurinational State of)", "BO"),
+        ("Netherlands (Kingdom of the)", "NL"),
+        ("アメリカ", "US"),
+        ("Georgia (US)", "Georgia (US)"),  # the state, or the country?
+        ("CA - California", "CA - California"),
+        ("Atlantis (State of)", "Atlantis (State of)"),
         ("kosovo", "XK"),
     ],
 )

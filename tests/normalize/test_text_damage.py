@@ -139,6 +139,7 @@ def test_codes_are_read_as_they_mean(field, cell, right):
         ("address_line1", "2-Jan", "excel_date"),
         ("address_line1", "3-mai", "excel_date"),
         ("address_line1", "5.Jan", "excel_date"),
+        ("address_line1", "Mrz 12", "excel_date"),
         ("address_line1", "12-déc", "excel_date"),
         ("address_line1", "2026-01-02", "excel_date"),
         ("address_line1", "1/2/2026", "excel_date"),
