@@ -241,6 +241,7 @@ def recognise(headings: Sequence[str]) -> Recognition:
             named = replace(found, match=replace(found.match, name=heading))
             candidates.setdefault(found.match.role, []).append(named)
     _of_japan(candidates)
+    _customer_alone(originals, candidates)
     _one_address(candidates)
     _weights_in_two(headings, candidates)
     roles: dict[str, Match] = {}
@@ -494,6 +495,25 @@ def _of_japan(candidates: dict[str, list[_Candidate]]) -> None:
         _rename(candidates, "name", "first_name", "名")
     if "address_line1" not in candidates:
         _rename(candidates, "house_number", "address_line1", "番地")
+
+
+def _customer_alone(headings: Sequence[str], candidates: dict[str, list[_Candidate]]) -> None:
+    """Read a bare "Customer" as the recipient, where no column names anyone or a recipient.
+
+    Next to "Name" or "Ship To Address", it may be somebody else.
+    """
+    if {"name", "first_name", "last_name", "company"} & candidates.keys():
+        return
+    if any(c.match.party == 0 for role in PLACE_ROLES for c in candidates.get(role, ())):
+        return
+    made = keys(headings)
+    alone = [
+        _Candidate(Match("name", heading, made[place], None, place, 2), 1)
+        for place, heading in enumerate(headings)
+        if _words(heading) in (["customer"], ["buyer"])
+    ]
+    if alone:
+        candidates["name"] = alone
 
 
 def _rename(candidates: dict[str, list[_Candidate]], role: str, meant: str, ending: str) -> None:

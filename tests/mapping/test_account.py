@@ -229,6 +229,8 @@ def test_a_part_of_an_address_is_seen_in_any_wording(heading):
         *((h, "a part of the address") for h in ("Sec. Address", "No. Exterior", "No. Interior")),
         *((h, "the number of parcels") for h in ("Shipment Pieces", "Print Qty", "Of Boxes")),
         *((h, "the number of parcels") for h in ("Satchels", "Bulto")),
+        *((h, "the number of parcels") for h in ("Shipments", "Boxes/Order")),
+        ("Line Two", "a part of the address"),
         *((h, "another address, which may be the recipient's") for h in ("Gift City",)),
         *((h, "another address, which may be the recipient's") for h in ("Gift Address",)),
         *(
@@ -244,7 +246,7 @@ def test_what_a_heading_of_few_files_asks_for(heading, what):
 
 
 @pytest.mark.parametrize(
-    "heading", ["Secondary Email", "Gift Card Code", "Lot", "Gift Certificate"]
+    "heading", ["Secondary Email", "Gift Card Code", "Lot", "Gift Certificate", "Packing slip no"]
 )
 def test_headings_that_are_near_ask_for_nothing(heading):
     assert instruction_of(heading) is None

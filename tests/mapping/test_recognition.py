@@ -338,3 +338,18 @@ def test_codes_are_text_whatever_they_hold_and_measures_are_numbers():
         None,
     ]
     assert set(KIND.values()) == {"text", "number", "date", "amount", "flag"}
+
+
+@pytest.mark.parametrize(
+    ("headings", "name"),
+    [
+        (["Order Ref", "Customer", "Address Line 1", "Town", "Postcode"], "Customer"),
+        (["Kunde", "Straße", "PLZ", "Ort"], "Kunde"),
+        (["Customer", "Name", "Address"], "Name"),
+        (["Customer", "Ship To Address", "Ship To City"], None),  # who pays?
+        (["Customer", "Company", "Address"], None),
+    ],
+)
+def test_a_customer_is_the_recipient_where_no_other_column_names_one(headings, name):
+    found = recognise(headings).roles.get("name")
+    assert (found and found.name) == name
