@@ -294,6 +294,8 @@ class ServiceList:
     limits: Limits = field(default_factory=Limits)
     lines_upward: bool = False
     """Whether labels print the lines of a street from the last to the first."""
+    goods_to: tuple[str, ...] = ()
+    """Parts of the US where the carrier wants to know the goods and their value: ``("PR",)``."""
     local: tuple[LocalNames, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Names of the shipper's country: they go before those of the services."""
@@ -612,6 +614,7 @@ def _from_toml(path: Path, carrier: str | None) -> ServiceList:
             spoken=tuple(str(word).lower() for word in data.get("spoken", base.spoken)),
             limits=Limits.of({**base.limits.given(), **data.get("limits", {})}),
             lines_upward=data.get("lines_upward", False) is True,
+            goods_to=tuple(data.get("goods_to", base.goods_to)),
             local=(*base.local, *map(_local_names, data.get("local", ()))),
         )
         if len(set(made.codes)) < len(made.entries):

@@ -60,6 +60,7 @@ class JointServices(ServiceList):
             tuple(entries),
             limits=Limits(address_line=min(lines, default=None)),
             lines_upward=any(part.lines_upward for part in parts.values()),
+            goods_to=tuple(dict.fromkeys(at for part in parts.values() for at in part.goods_to)),
             parts=dict(parts),
         )
 

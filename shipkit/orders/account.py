@@ -25,7 +25,12 @@ from shipkit.orders.expressions import quote, trimmed
 from shipkit.orders.fields import WEIGHT_PARTS, Column, recognise
 from shipkit.orders.heading_text import heading_words, phrase, word_file
 from shipkit.orders.heading_words import vocabulary
-from shipkit.orders.instructions import Instruction, instruction_of, part_of_address
+from shipkit.orders.instructions import (
+    Instruction,
+    instruction_of,
+    part_of_address,
+    payer_by_terms,
+)
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import PROBLEMS, problems_table
 
@@ -51,7 +56,7 @@ class ColumnUse:
     use
         ``used``, ``carried``, ``ignored`` or ``not understood``.
     asks
-        What it asks for, where it is not understood and looks like an instruction.
+        What it asks for, where it looks like an instruction that is not followed.
     """
 
     name: str
@@ -99,7 +104,7 @@ def account(
         elif phrase(column.name) in known:
             made.append(ColumnUse(column.name, column.key, "carried"))
         elif column.key in used or phrase(column.name) in mentioned:
-            made.append(ColumnUse(column.name, column.key, "used"))
+            made.append(ColumnUse(column.name, column.key, "used", _asks_too(column, roles)))
         else:
             made.append(_not_used(column, roles, one_service=one_service))
     return _placed(columns, made, address, states)
@@ -143,6 +148,14 @@ def _not_used(column: Column, roles: Collection[str], *, one_service: bool) -> C
         return ColumnUse(column.name, column.key, "not understood", part_of_address())
     carried = asks is not None or _is_carried(column, roles)
     return ColumnUse(column.name, column.key, "carried" if carried else "not understood")
+
+
+def _asks_too(column: Column, roles: Collection[str]) -> Instruction | None:
+    """Return what a column that is used asks for beyond its use."""
+    if column.role != "customs_terms":
+        return None
+    asks = payer_by_terms()
+    return None if asks.unless_role.intersection(roles) else asks
 
 
 def _mentioned(layout: LayoutMatch | None) -> set[str]:
@@ -275,9 +288,13 @@ _CODE: Final = r"\S{1,4}|[0-9 ./-]+|[A-Z0-9._/-]{1,7}"
 """A cell that may be the code of a region: "4B", "48113", "TX-01"."""
 
 
+def _lowered(key: str) -> str:
+    return f"lower({trimmed(f'{quoted(key)}::VARCHAR')})"
+
+
 def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
     """Return SQL that is true of a line whose cell holds more than a neutral value."""
-    text = f"lower({trimmed(f'{quoted(key)}::VARCHAR')})"
+    text = _lowered(key)
     neutral = ", ".join(quote(word) for word in asks.neutral)
     where = "true"
     if asks.street_without_number and street is not None:

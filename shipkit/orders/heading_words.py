@@ -31,7 +31,7 @@ UNITS: Final = {**WEIGHTS.words, **LENGTHS.words}
 
 WEIGHT_UNITS: Final = frozenset(WEIGHTS.to_base)
 
-_ROLE_FILES: Final = ("orders", "items", "parcels")
+_ROLE_FILES: Final = ("orders", "items", "parcels", "customs")
 """Files of roles that belong to no party."""
 
 

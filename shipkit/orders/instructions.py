@@ -14,7 +14,13 @@ from shipkit.orders.heading_text import heading_words, phrase, without_note, wor
 from shipkit.orders.heading_words import headings_of, option_words, vocabulary
 from shipkit.schema import FLAT, Leaf
 
-__all__ = ["Instruction", "another_address", "instruction_of", "part_of_address"]
+__all__ = [
+    "Instruction",
+    "another_address",
+    "instruction_of",
+    "part_of_address",
+    "payer_by_terms",
+]
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,25 @@ def another_address() -> Instruction:
     """Return what the street of a second address asks for: which of them the parcel goes to."""
     known = part_of_address()
     return replace(known, what="another address, which may be the recipient's", field=None)
+
+
+@cache
+def payer_by_terms() -> Instruction:
+    """Return what terms of sale ask for that are used for customs: who pays for the transport.
+
+    By EXW, FCA, FAS and FOB it is the buyer; by the others the seller pays.
+    """
+    known = instruction_of("incoterms")
+    assert known is not None  # noqa: S101 - the heading is in instructions.toml
+    terms = word_file("customs_cells")["terms"]
+    paid = ("dat", "dpu", "cpt", "cip", "cfr", "cif", "deq", "des", "daf")
+    return replace(
+        known,
+        neutral=(*known.neutral, *paid, *(word for words in terms.values() for word in words)),
+        fix="Give who pays for the transport (bill_to, bill_account), or pay for it yourself: "
+        'map(ignore=[{name}], defaults={"customs_terms": "DAP"}).',
+        unless_role=frozenset({*known.unless_role, "bill_to"}),
+    )
 
 
 def _option(words: Sequence[str]) -> Instruction | None:

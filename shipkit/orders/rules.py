@@ -327,7 +327,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         code="customs_missing",
         field="customs",
-        fails="abroad AND NOT coalesce(documents_only, false) "
+        fails="crosses_customs AND NOT coalesce(documents_only, false) "
         "AND coalesce(len(customs.items), 0) = 0",
         value="NULL",
         problem="'customs items are missing; a shipment abroad needs them'",

@@ -8,7 +8,7 @@ sees a row that fails here.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.customs_borders import UNITED, border_sql
 from shipkit.common.kept_plans import SMALL, registered, run
 from shipkit.common.places import US_DOMAIN, country_codes, state_codes, zip3_states
 from shipkit.models import Address
@@ -262,9 +263,25 @@ def _judged(name: str, rows: pa.Table, shipper: Address, today: dt.date | None) 
             FROM {name} s
             LEFT JOIN zip_ranges z ON z.zip3 = left(s.postal_code, 3)
         )
-        SELECT *, american AND zip_ok AS us_zip, {place_columns(boxes=boxes)}
+        SELECT
+            *,
+            american AND zip_ok AS us_zip,
+            abroad AND coalesce({_border(shipper, countries)}, true) AS crosses_customs,
+            {place_columns(boxes=boxes)}
         FROM located
     """
+
+
+def _border(shipper: Address, countries: Collection[str]) -> str:
+    """Return SQL of whether there is a customs border on the way, true where all are alike."""
+    if not UNITED.intersection(countries):
+        return "true"
+    home = (shipper.country, shipper.postal_code or "")
+    origin = [
+        f"CASE WHEN ship_from.country IS NULL THEN {quote(own)} ELSE ship_from.{name} END"
+        for own, name in zip(home, ("country", "postal_code"), strict=True)
+    ]
+    return border_sql((origin[0], origin[1]), ("country", "postal_code"))
 
 
 def _state_unknown(places: Sequence[Place]) -> str:

@@ -496,3 +496,79 @@ def test_no_pound_is_lost_between_lines_and_parcels(goods, basis, limit):
 
 def test_a_limit_may_be_said_in_other_units():
     assert parcel_limit_lb("max 10 kg") == pytest.approx(22.046, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("column", "papers"),
+    [
+        ({"Reason for Export": "Gift"}, {"reason": "gift"}),
+        ({"Contents Type": "MERCHANDISE"}, {"reason": "sale"}),
+        ({"Customs Reason": "Warranty repair"}, {"reason": "repair"}),
+        ({"Export Reason": "Art"}, {"reason": "art"}),
+        ({"Incoterms": "DDP"}, {"terms": "DDP", "duties_payer": "shipper"}),
+        ({"Terms of Sale": "DDU"}, {"terms": "DAP", "duties_payer": "receiver"}),
+        ({"Commercial Invoice Number": "INV-7"}, {"invoice_number": "INV-7"}),
+        ({"Return Shipment": "Y"}, {"reason": "return"}),
+        ({}, {"reason": "sale", "duties_payer": "receiver", "terms": None, "invoice_number": "A"}),
+    ],
+)
+def test_columns_of_papers_are_in_the_papers(column, papers):
+    """A column "Reason for Export" was passed over: each gift was declared as a sale."""
+    goods = {"Order ID": "A", **ABROAD, "Item": "Mug", "Unit Value": "12.50", "Made In": "PT"}
+    ((row,), problems) = made([goods | column])
+    assert {name: row["customs"][name] for name in papers} == papers
+    assert "column_not_understood" not in [code for _, code, _ in problems]
+
+
+def test_lines_that_say_different_terms_are_a_question():
+    goods = {"Order ID": "A", **ABROAD, "Item": "Mug", "Unit Value": "12.50", "Made In": "PT"}
+    with sk.BatchSession(
+        [goods | {"Incoterms": "DAP"}, goods | {"Incoterms": "DDP", "Item": "Hat"}], shipper=SHOP
+    ) as session:
+        assert "terms of sale" in " ".join(session.problems["problem"])
+
+
+def test_terms_by_which_the_buyer_pays_for_the_transport_wait():
+    goods = {"Order ID": "A", **ABROAD, "Item": "Mug", "Unit Value": "12.50", "Made In": "PT"}
+    waits = {"EXW": True, "FOB": True, "DDP": False, "CIP": False, "Delivered Duty Paid": False}
+    for terms, held in waits.items():
+        _, problems = made([goods | {"Incoterms": terms}])
+        assert ((1, "column_not_understood", "error") in problems) is held, terms
+    _, problems = made([goods | {"Incoterms": "EXW", "Freight Payer": "receiver"}])
+    assert (1, "column_not_understood", "error") not in problems
+
+
+def test_the_goods_of_a_parcel_to_a_territory_are_in_its_papers():
+    """UPS wants the value to Puerto Rico and an invoice to Guam: columns could not give them."""
+    goods = {"Item": "Mug", "Unit Value": "12.50", "Made In": "PT", "weight_lb": 1}
+    places = {
+        "PR": {"Ship City": "San Juan", "Ship State": "PR", "Ship Zip": "00901"},
+        "GU": {"Ship City": "Hagatna", "Ship State": "GU", "Ship Zip": "96910"},
+        "TX": {},
+    }
+    rows, _ = made(
+        [{**PLACE, **goods, "Order ID": name, **place} for name, place in places.items()]
+    )
+    items = {row["order_id"]: row["customs"] and len(row["customs"]["items"]) for row in rows}
+    assert items == {"PR": 1, "GU": 1, "TX": None}
+
+
+def test_goods_without_a_value_are_the_description_of_a_parcel_abroad():
+    munich = {"Ship City": "Munich", "Ship State": "", "Ship Zip": "80331", "Ship Country": "DE"}
+    paris = {"Ship City": "Paris", "Ship State": "", "Ship Zip": "75001", "Ship Country": "FR"}
+    shop = {
+        "name": "Laden",
+        "address_line1": "Hauptstr. 1",
+        "city": "Berlin",
+        "postal_code": "10115",
+        "country": "DE",
+    }
+    lines = [
+        {**PLACE, **paris, "Order ID": "A", "Item": "Mug", "weight_lb": 1},
+        {**PLACE, **paris, "Order ID": "A", "Item": "Hat", "weight_lb": 1},
+        {**PLACE, **munich, "Order ID": "B", "Item": "Hat", "weight_lb": 1},
+    ]
+    rows, _ = made(lines, shop=shop)
+    assert [row["description"] for row in rows] == ["Mug, Hat", None]
+    with sk.BatchSession(lines, shipper=shop) as session:
+        assert "customs_missing" not in session.problems["code"].tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from shipkit.common.customs_borders import is_customs_border
 from shipkit.common.places import US_DOMAIN, state_codes, zip3_states
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, Shipment
@@ -140,7 +141,11 @@ def _phone(address: Address, whose: str) -> _Found | None:
 
 
 def _crosses(origin: Address, to: Address) -> bool:
-    return not (origin.country == to.country or {origin.country, to.country} <= _BY_ZIP)
+    if {origin.country, to.country} <= _BY_ZIP:
+        return False
+    return is_customs_border(
+        (origin.country, origin.postal_code or ""), (to.country, to.postal_code or "")
+    )
 
 
 def _abroad(shipment: Shipment, origin: Address) -> _Found | None:

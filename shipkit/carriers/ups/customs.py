@@ -47,7 +47,7 @@ def international_forms(
             "customs.invoice_number",
         ),
         "InvoiceDate": f"{date:%Y%m%d}",
-        "ReasonForExport": _reason(customs),
+        "ReasonForExport": _reason(customs, is_return=shipment.is_return),
         "CurrencyCode": customs.items[0].unit_value.currency,
         "Contacts": {
             "SoldTo": {
@@ -152,8 +152,10 @@ def _customs_of(route: Route, shipment: Shipment) -> Customs:
     return customs
 
 
-def _reason(customs: Customs) -> str:
-    reason = EXPORT_REASONS.get(customs.reason.strip().lower())
+def _reason(customs: Customs, *, is_return: bool) -> str:
+    word = customs.reason.strip().lower()
+    # What comes back is not sold once more: "sale" is what customs have where nothing is given.
+    reason = EXPORT_REASONS.get("return" if is_return and word == "sale" else word)
     if reason is None:
         raise refuse(
             "customs.reason",

@@ -11,10 +11,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from shipkit.carriers.row_refusal import refuse
-from shipkit.carriers.ups.borders import EU, is_customs_border
 from shipkit.carriers.ups.measures import Measures, measures_of
 from shipkit.carriers.ups.service_level import SERVICES, ServiceLevel
 from shipkit.carriers.ups.text import clean, cut, phone, postal_code, street
+from shipkit.common.customs_borders import EU, is_customs_border
 from shipkit.models import Address, Shipment
 
 __all__ = [

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from shipkit.carriers.export_filing import goods_to_file, may_be_filed
 from shipkit.carriers.row_refusal import refuse
-from shipkit.carriers.ups.borders import EU
 from shipkit.carriers.ups.route import Party, Route, latin
 from shipkit.carriers.ups.service_options import CUSTOMS_NUMBERS
 from shipkit.carriers.ups.text import clean
+from shipkit.common.customs_borders import EU
 from shipkit.models import Shipment
 
 __all__ = ["add_tax_numbers", "customs_notes"]

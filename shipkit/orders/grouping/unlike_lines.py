@@ -64,6 +64,9 @@ _SPECIAL: Final = {
     ),
     "declared_value": Once("declared values", _WHOLE.format("declared value"), number=True),
     "cod_amount": Once("amounts to collect", _WHOLE.format("amount to collect"), number=True),
+    "customs_reason": Once("reasons for export"),
+    "customs_terms": Once("terms of sale"),
+    "customs_invoice_number": Once("numbers of the commercial invoice"),
 }
 _BY_LINE: Final = frozenset({"weight_lb", "length_in", "width_in", "height_in"})
 """Fields that the lines of an order have each; packing adds them up, or asks."""

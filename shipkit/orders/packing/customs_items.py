@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import duckdb
 import pyarrow as pa
 
 from shipkit.common.kept_plans import run
-from shipkit.common.places import country_code, country_codes
+from shipkit.common.places import US_DOMAIN, country_code, country_codes
 from shipkit.common.sql import quoted
 from shipkit.common.us_areas import AREAS, MILITARY, MILITARY_AREA, customs_area, military_zip3s
 from shipkit.errors import MappingError
@@ -17,6 +17,7 @@ from shipkit.models import Address
 from shipkit.orders import expressions as sql
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, MappingSpec
+from shipkit.orders.packing.customs_papers import papers_of_lines, papers_sql, papers_struct
 from shipkit.orders.packing.lines import LineColumns, Sums
 from shipkit.orders.packing.parcels import with_shipments
 from shipkit.schema import ITEMS, PAPERS
@@ -76,20 +77,27 @@ def add_customs(
 ) -> pa.Table:
     """Return the shipments with customs items made of their lines.
 
-    Items are made where an order goes abroad, or to or from a military address or a territory of
-    the US, and the description, quantity and value of each of its lines are known. Customs that a
-    template wrote stay; defaults fill what it left empty.
+    Items are made where an order goes abroad, to or from a military address or a territory of the
+    US, or to a part of the US where the carrier wants to know the goods, and the description,
+    quantity and value of each of its lines are known. Without a value the goods are its
+    description, which carriers want where no invoice is needed. Customs that a template wrote stay;
+    defaults fill what it left empty.
     """
-    home = customs_area(shipper.country, shipper.state, shipper.postal_code)
     defaults = check_customs_defaults(columns.spec)
-    if _any_abroad(con, table, home):
+    names = next((column for column, _ in columns.of_role("item_name")), None)
+    abroad = _abroad_sql(shipper, columns.spec.offered.goods_to)
+    if names is not None and _any(con, table, abroad):
         price, price_of = _price(columns)
-        names = next((column for column, _ in columns.of_role("item_name")), None)
-        if price is not None and names is not None:
-            table = _with_items(con, table, columns, sums, price, price_of, home)
+        if price is not None:
+            table = _with_items(con, table, columns, sums, price, price_of, abroad)
+        table = _described(con, table, columns, abroad)
     if table.column("customs").null_count == table.num_rows:
         return table
-    return _filled(con, table, {"reason": "sale", "duties_payer": "receiver", **defaults})
+    given = {"duties_payer": "receiver", **defaults}
+    known = {name: sql.quote(value) for name, value in given.items()}
+    # What comes back is not sold once more.
+    reason = "CASE WHEN is_return THEN 'return' ELSE 'sale' END"
+    return _filled(con, table, {"reason": reason, **known})
 
 
 def _with_items(
@@ -99,15 +107,12 @@ def _with_items(
     sums: Sums | None,
     price: Column,
     price_of: str | None,
-    home: str,
+    abroad: str,
 ) -> pa.Table:
     """Return the shipments that need papers with an item for each line, where all is known."""
     quantity = columns.counts.sql
     weights = "(SELECT NULL::BIGINT AS row_number, NULL::DOUBLE AS line_lb)"
-    papers = ", ".join(
-        f"{leaf.name}: {'t.order_id' if leaf.name == 'invoice_number' else 'NULL::VARCHAR'}"
-        for leaf in PAPERS
-    )
+    papers = papers_struct("t.order_id", "i")
     known = {
         "description": "left(item_name, 100)",
         "quantity": "CAST(quantity AS BIGINT)",
@@ -130,7 +135,7 @@ def _with_items(
         WITH abroad AS (
             SELECT row_number AS order_row, currency
             FROM shipments
-            WHERE customs IS NULL AND {_needs_papers(home)}
+            WHERE customs IS NULL AND {abroad}
         ),
         goods AS (
             SELECT
@@ -141,6 +146,7 @@ def _with_items(
                 {_text(columns, "sku")} AS sku,
                 {_text(columns, "hs_code")} AS hs_code,
                 {_origin(columns)} AS origin_country,
+                {papers_of_lines(columns)},
                 {quantity} AS quantity,
                 nullif(trim(CAST({quoted(price.key)} AS VARCHAR)), '') AS price
             FROM {columns.orders.shipping_lines.sql} l
@@ -155,6 +161,7 @@ def _with_items(
             SELECT
                 order_row,
                 list({{{item}}} ORDER BY row_number) AS items,
+                {papers_sql("row_number")},
                 bool_and(
                     {_names_goods("item_name")}
                     AND price_cents IS NOT NULL
@@ -174,6 +181,77 @@ def _with_items(
         LEFT JOIN items i ON i.order_row = t.row_number
         """,
     )
+
+
+def _described(
+    con: duckdb.DuckDBPyConnection, table: pa.Table, columns: LineColumns, abroad: str
+) -> pa.Table:
+    """Return the shipments that go abroad without items with their goods as the description."""
+    return with_shipments(
+        con,
+        table,
+        f"""
+        WITH goods AS (
+            SELECT l.order_row, {_text(columns, "item_name")} AS name, min(l.row_number) AS line
+            FROM {columns.orders.shipping_lines.sql} l
+            GROUP BY ALL
+        ),
+        named AS (
+            SELECT order_row, string_agg(name, ', ' ORDER BY line) AS names
+            FROM goods
+            WHERE {_names_goods("name")}
+            GROUP BY order_row
+        )
+        SELECT t.* REPLACE (
+            CASE
+                WHEN t.description IS NULL AND t.customs IS NULL AND {abroad} THEN n.names
+                ELSE t.description
+            END AS description
+        )
+        FROM shipments t
+        LEFT JOIN named n ON n.order_row = t.row_number
+        """,
+    )
+
+
+def _abroad_sql(shipper: Address, goods_to: Sequence[str]) -> str:
+    """Return SQL of whether customs or the carrier want to know the goods of a shipment."""
+    home = sql.quote(customs_area(shipper.country, shipper.state, shipper.postal_code))
+    to, start = _customs_area_sql(), f"coalesce({_customs_area_sql('ship_from.')}, {home})"
+    papers = f"({to} <> {start} OR {to} = {sql.quote(MILITARY_AREA)})"
+    if not goods_to:
+        return papers
+    own = sql.quote(_us_area(shipper.country, shipper.state))
+    start = f"CASE WHEN ship_from.country IS NULL THEN {own} ELSE {_us_area_sql('ship_from.')} END"
+    parts, end = sql.quoted_list(goods_to), _us_area_sql()
+    within = f"({start} <> {end} AND ({start} IN ({parts}) OR {end} IN ({parts})))"
+    return f"({papers} OR coalesce({within}, false))"
+
+
+def _customs_area_sql(place: str = "") -> str:
+    """Return SQL of :func:`~shipkit.common.us_areas.customs_area`; null without a country."""
+    country, state, code = (place + name for name in ("country", "state", "postal_code"))
+    return f"""CASE
+        WHEN {country} = 'PR' THEN 'US'
+        WHEN {country} <> 'US' THEN {country}
+        WHEN upper(coalesce({state}, '')) IN ({sql.quoted_list(MILITARY)})
+            OR left(coalesce({code}, ''), 3) IN ({sql.quoted_list(military_zip3s())})
+        THEN {sql.quote(MILITARY_AREA)}
+        WHEN {country} = 'US' AND upper({state}) IN ({sql.quoted_list(AREAS)}) THEN upper({state})
+        WHEN {country} = 'US' THEN 'US'
+    END"""
+
+
+def _us_area_sql(place: str = "") -> str:
+    """Return SQL of a country; a part of the US that is written as its state is one."""
+    parts = sql.quoted_list([part for part in US_DOMAIN if part != "US"])
+    country, state = f"{place}country", f"upper({place}state)"
+    return f"CASE WHEN {country} = 'US' AND {state} IN ({parts}) THEN {state} ELSE {country} END"
+
+
+def _us_area(country: str, state: str | None) -> str:
+    code = (state or "").strip().upper()
+    return code if country == "US" and code in US_DOMAIN else country
 
 
 def _text(columns: LineColumns, role: str) -> str:
@@ -227,16 +305,12 @@ def _price(columns: LineColumns) -> tuple[Column | None, str | None]:
     return price, "unit" if phrase(price.name) in _UNIT_PRICES else None
 
 
-def _filled(con: duckdb.DuckDBPyConnection, table: pa.Table, given: Mapping[str, Any]) -> pa.Table:
-    """Return the shipments with what was given for all, where their customs have nothing."""
+def _filled(con: duckdb.DuckDBPyConnection, table: pa.Table, given: Mapping[str, str]) -> pa.Table:
+    """Return the shipments with what is given for all, as SQL, where their customs have nothing."""
 
     def field(struct: str, name: str) -> str:
         own = f"{struct}.{name}"
-        return (
-            f"{name}: coalesce({own}, {sql.quote(given[name])})"
-            if name in given
-            else (f"{name}: {own}")
-        )
+        return f"{name}: coalesce({own}, {given[name]})" if name in given else (f"{name}: {own}")
 
     papers = ", ".join(field("customs", leaf.column) for leaf in PAPERS)
     item = ", ".join(field("i", leaf.column) for leaf in ITEMS)
@@ -261,27 +335,8 @@ def _iso(text: str) -> str | None:
     return code if code in country_codes().values() else None
 
 
-def _any_abroad(con: duckdb.DuckDBPyConnection, table: pa.Table, home: str) -> bool:
+def _any(con: duckdb.DuckDBPyConnection, table: pa.Table, condition: str) -> bool:
+    """Return whether a condition on both places of a shipment is true of any."""
     places = table.select(["country", "state", "postal_code", "ship_from"])
-    asked = f"SELECT coalesce(bool_or({_needs_papers(home)}), false) AS found FROM places"
+    asked = f"SELECT coalesce(bool_or({condition}), false) AS found FROM places"
     return bool(run(con, asked, places=places).column("found")[0].as_py())
-
-
-def _needs_papers(home: str) -> str:
-    """Return SQL of whether goods need papers: between two areas, and to any military address."""
-    to, start = _area(), f"coalesce({_area('ship_from.')}, {sql.quote(home)})"
-    return f"({to} <> {start} OR {to} = {sql.quote(MILITARY_AREA)})"
-
-
-def _area(prefix: str = "") -> str:
-    """Return SQL of :func:`~shipkit.common.us_areas.customs_area`; null without a country."""
-    country, state, code = (prefix + name for name in ("country", "state", "postal_code"))
-    return f"""CASE
-        WHEN {country} = 'PR' THEN 'US'
-        WHEN {country} <> 'US' THEN {country}
-        WHEN upper(coalesce({state}, '')) IN ({sql.quoted_list(MILITARY)})
-            OR left(coalesce({code}, ''), 3) IN ({sql.quoted_list(military_zip3s())})
-        THEN {sql.quote(MILITARY_AREA)}
-        WHEN {country} = 'US' AND upper({state}) IN ({sql.quoted_list(AREAS)}) THEN upper({state})
-        WHEN {country} = 'US' THEN 'US'
-    END"""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import duckdb
 import pytest
 
 from shipkit.carriers.ups import wire
-from shipkit.carriers.ups.borders import is_customs_border
 from shipkit.carriers.ups.route import place
+from shipkit.common.customs_borders import border_sql, is_customs_border
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, LabelSpec, Parcel, Shipment
 
@@ -110,3 +111,17 @@ TODAY = dt.date(2026, 11, 22)
 def test_states_of_us_mail_are_countries_at_ups() -> None:
     assert place(Address(state="PR", country="US")) == ("PR", "PR")
     assert place(Address(state="G.U.", country="US")) == ("GU", "GU")
+
+
+def test_the_sql_of_a_border_says_the_same() -> None:
+    places = [
+        *(("DE", "10115"), ("DE", "78266"), ("FR", "75001"), ("FR", "98000"), ("FR", "97110")),
+        *(("ES", "28001"), ("ES", "35 001"), ("GB", "SW1A 1AA"), ("GB", "bt1 5gs"), ("IM", "IM1")),
+        *(("CH", "8001"), ("LI", "9490"), ("US", "78205"), ("PR", "00901"), ("MC", "98000")),
+    ]
+    with duckdb.connect() as con:
+        for one in places:
+            for other in places:
+                a, b = ((f"'{country}'", f"'{code}'") for country, code in (one, other))
+                found = con.execute(f"SELECT {border_sql(a, b)}").fetchone()
+                assert found == (is_customs_border(one, other),), (one, other)

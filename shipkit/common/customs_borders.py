@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EU", "customs_areas", "is_customs_border"]
+__all__ = ["EU", "UNITED", "border_sql", "customs_areas", "is_customs_border"]
 
 EU: Final = frozenset(
     {
@@ -47,6 +47,9 @@ EU: Final = frozenset(
 _UNIONS: Final = {"MC": "EU", "IM": "GB", "LI": "CH", "PR": "US"}
 """Countries in the customs area of another: Monaco, the Isle of Man, Liechtenstein, Puerto Rico."""
 
+UNITED: Final = EU | {*_UNIONS, "GB", "CH"}
+"""Countries that share their customs area, or a part of it, with another one."""
+
 _OUTSIDE: Final = {
     "ES": ("35", "38", "51", "52"),  # Canary Islands, Ceuta, Melilla
     "DE": ("27498", "78266"),  # Heligoland, Büsingen
@@ -81,3 +84,37 @@ def is_customs_border(one: tuple[str, str], other: tuple[str, str]) -> bool:
     Within one country UPS takes no invoice, whatever the islands.
     """
     return one[0] != other[0] and customs_areas(*one).isdisjoint(customs_areas(*other))
+
+
+def border_sql(one: tuple[str, str], other: tuple[str, str]) -> str:
+    """Return SQL of :func:`is_customs_border`; each place is SQL of a country and a postal code."""
+    here, there = _area_sql(*one), _area_sql(*other)
+    shared = " OR ".join(
+        f"({_northern_ireland_sql(*place)} AND {area} IN ('EU', 'GB'))"
+        for place, area in ((one, there), (other, here))
+    )
+    return f"({one[0]} <> {other[0]} AND NOT ({here} = {there} OR {shared}))"
+
+
+def _area_sql(country: str, code: str) -> str:
+    """Return SQL of the customs area of a place, of Northern Ireland that of Great Britain."""
+    outside = [
+        f"WHEN {country} = '{name}' AND starts_with({_joined(code)}, '{start}') "
+        f"THEN '{name} {start}'"
+        for name, starts in _OUTSIDE.items()
+        for start in starts
+    ]
+    members = ", ".join(f"'{name}'" for name in sorted(EU))
+    unions = [f"WHEN {country} = '{name}' THEN '{area}'" for name, area in _UNIONS.items()]
+    return (
+        f"(CASE {' '.join(outside)} WHEN {country} IN ({members}) THEN 'EU' "
+        f"{' '.join(unions)} ELSE {country} END)"
+    )
+
+
+def _northern_ireland_sql(country: str, code: str) -> str:
+    return f"({country} = 'GB' AND starts_with({_joined(code)}, 'BT'))"
+
+
+def _joined(code: str) -> str:
+    return f"upper(replace(coalesce({code}, ''), ' ', ''))"
