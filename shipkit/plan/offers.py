@@ -50,6 +50,9 @@ class Shopped:
     has its account first."""
     silent: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     """Account -> index of a row that it did not answer for -> what happened. Only with several."""
+    refused: Mapping[str, Mapping[int, tuple[str, str]]] = field(default_factory=dict)
+    """Account -> index of a row that it sells by no service -> why, and what to do. Only with
+    several."""
 
 
 async def shop(table: pa.Table, accounts: Accounts, shipper: Address) -> Shopped:
@@ -69,19 +72,29 @@ async def shop(table: pa.Table, accounts: Accounts, shipper: Address) -> Shopped
     named = dict(zip(accounts.names, found, strict=True))
     _refuse_credentials(named)
     silent: dict[str, dict[int, str]] = {}
+    refused: dict[str, dict[int, tuple[str, str]]] = {}
     tables = []
     for name, offers in named.items():
         if isinstance(offers, CarrierError):
             silent[name] = dict.fromkeys(range(table.num_rows), _said(offers))
             continue
         tables.append(_of_account(name, offers))
+        refused[name] = _refusals(offers)
         unanswered = outage.unanswered_quotes(offers)
         if unanswered:
             some = offers.take(pa.array(unanswered)).select(["row", "problem"]).to_pylist()
             silent[name] = {
                 line["row"]: line["problem"].removeprefix("no price: ") for line in some
             }
-    return Shopped(_joined(tables, silent, table.num_rows), silent)
+    return Shopped(_joined(tables, silent, table.num_rows), silent, refused)
+
+
+def _refusals(offers: pa.Table) -> dict[int, tuple[str, str]]:
+    """Return index of a row -> why the account sells it by no service, and what to do."""
+    own = offers.select(["row", "cost_cents", "cost_basis", "problem", "fix"])
+    none = pc.and_(pc.is_null(own.column("cost_cents")), pc.is_null(own.column("cost_basis")))
+    lines = own.filter(none).to_pylist()
+    return {line["row"]: (line["problem"], line["fix"] or "") for line in lines if line["problem"]}
 
 
 async def _shop(table: pa.Table, account: Account, shipper: Address) -> pa.Table:
@@ -344,13 +357,15 @@ def several_parcels(table: pa.Table) -> list[int]:
     return _rows_where(pc.greater(pc.list_value_length(table.column("parcels")), 1))
 
 
-def unable_rows(table: pa.Table, account: Account) -> set[int]:
-    """Return the rows that ask for something that an account does not offer."""
-    able = account.carrier.capabilities
-    found = {
-        row for leaf in OPTIONS if leaf.name not in able.options for row in asking_rows(table, leaf)
-    }
-    return found if able.multi_parcel else found | set(several_parcels(table))
+def unable_rows(table: pa.Table, account: Account) -> dict[int, str]:
+    """Return the rows that ask for something that an account does not offer, and for what."""
+    able, found = account.carrier.capabilities, dict[int, str]()
+    for leaf in OPTIONS:
+        if leaf.name not in able.options:
+            found |= dict.fromkeys(asking_rows(table, leaf), f"it does not offer {leaf.name}")
+    if not able.multi_parcel:
+        found |= dict.fromkeys(several_parcels(table), "it sells one parcel per shipment")
+    return found
 
 
 def _rows_where(flags: Any) -> list[int]:

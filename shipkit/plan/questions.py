@@ -185,14 +185,19 @@ def _sold(offers: pa.Table, accounts: Accounts) -> dict[str, Any]:
 
 
 def _with_silence(offers: pa.Table, shopped: Shopped) -> Any:
-    """Return the warnings of each offer: also which account did not answer for its row."""
+    """Return the warnings of each offer: also which account has no price for its row, and why."""
     own = offers.column("warnings")
-    if not shopped.silent:
-        return own
     said: dict[int, list[str]] = {}
     for name, rows in shopped.silent.items():
         for row, text in rows.items():
             said.setdefault(row, []).append(f"{name} did not answer: {text}")
+    priced = {*offers.filter(pc.is_valid(offers.column("cost_cents"))).column("row").to_pylist()}
+    for name, refused in shopped.refused.items():
+        for row, (text, _) in refused.items():
+            if row in priced:  # else it is the problem of the row
+                said.setdefault(row, []).append(f"{name} cannot sell it: {text}")
+    if not said:
+        return own
     lines = zip(offers.column("row").to_pylist(), own.to_pylist(), strict=True)
     texts = ["; ".join([*([text] if text else []), *said.get(row, ())]) for row, text in lines]
     return pa.array(texts, pa.string())

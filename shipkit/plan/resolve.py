@@ -43,7 +43,7 @@ from shipkit.schema import (
     asked_for,
     problems_table,
 )
-from shipkit.services import ServiceList, UnknownService
+from shipkit.services import ServiceList, ServiceRule, UnknownService
 
 __all__ = [
     "apply_edits",
@@ -180,8 +180,12 @@ async def choose_services(
     )
     without = np.flatnonzero(np.asarray(pc.is_null(named)) & ~_weightless(asked))
     unfitting = _unfitting(asked, offers, without, mixed, accounts)
-    silent = _not_compared(asked, shopped, named)
-    return table, pa.concat_tables([unfitting, _unsold(asked, named, unsold), silent])
+    met = [
+        _unsold(asked, named, unsold),
+        _refused(asked, shopped, named, accounts, rules),
+        _not_compared(asked, shopped, named),
+    ]
+    return table, pa.concat_tables([unfitting, *met])
 
 
 def _without_unable(offers: pa.Table, asked: pa.Table, accounts: Accounts) -> pa.Table:
@@ -220,6 +224,47 @@ def _unsold(asked: pa.Table, named: pa.Array, unsold: dict[int, tuple[str, ...]]
             for row, texts in sorted(unsold.items())
         ]
     )
+
+
+def _refused(
+    asked: pa.Table,
+    shopped: Shopped,
+    named: pa.Array,
+    accounts: Accounts,
+    rules: Mapping[str, ServiceRule],
+) -> pa.Table:
+    """Return a warning for each row that was chosen for without an account that cannot sell it.
+
+    A setting that is missing for one carrier (sizes, a phone) would choose another for every row.
+    """
+    missing = {name: dict(rows) for name, rows in shopped.refused.items()}
+    for account in () if accounts.alone else accounts:
+        unable = {row: (text, "") for row, text in unable_rows(asked, account).items()}
+        missing.setdefault(account.name, {}).update(unable)
+    texts, numbers = asked.column("service").to_pylist(), asked.column("row_number")
+    return problems_table(
+        [
+            {
+                "row_number": numbers[row].as_py(),
+                "field": "service",
+                "value": name,
+                "severity": "warning",
+                "code": "account_left_out",
+                "problem": f"{named[row].as_py()} was chosen without {name}, which cannot sell "
+                f"this row: {text}",
+                "fix": fix or "Leave it out to compare this account, too.",
+            }
+            for name, rows in missing.items()
+            for row, (text, fix) in sorted(rows.items())
+            if named[row].is_valid
+            and JointServices.parted(named[row].as_py())[0] != name
+            and _may_choose_of(rules[texts[row]], name)
+        ]
+    )
+
+
+def _may_choose_of(rule: ServiceRule, account: str) -> bool:
+    return not rule.of or any(JointServices.parted(code)[0] == account for code in rule.of)
 
 
 def _not_compared(asked: pa.Table, shopped: Shopped, named: pa.Array) -> pa.Table:

@@ -250,6 +250,43 @@ def test_a_row_that_one_account_does_not_answer_for_is_priced_by_the_others_and_
     assert "light did not answer for 6 rows: chosen without it" in str(session.summary)
 
 
+@pytest.mark.parametrize("rule", ["cheapest", "cheapest of usual"])
+def test_a_row_that_one_account_cannot_sell_says_why(make, rule):
+    """Sizes that one carrier needs and the file does not have would choose another, silently."""
+    session = make(orders(rule))
+    frame = session.preview()
+    assert frame["seller"].tolist()[2] == frame["seller"].tolist()[4] == "usual"
+    said = session.problems.query("code == 'account_left_out'")
+    if rule == "cheapest of usual":
+        assert not len(said)
+        return
+    assert list(said["row_number"]) == [3, 5]
+    assert set(said["severity"]) == {"warning"}
+    assert set(said["fix"]) == {"Use another."}
+    assert said["problem"].iloc[0] == (
+        f"usual:{frame['service'][2]} was chosen without light, which cannot sell this row: "
+        "Light takes at most 20 lb."
+    )
+    shopped = session.shop()
+    named = shopped[shopped["warnings"].fillna("").str.contains("light cannot sell it: Light")]
+    assert set(named["row_number"]) == {3, 5}
+    assert frame["problem"].isna().all(), "they are bought"
+
+
+def test_an_option_that_one_account_does_not_offer_is_named(tmp_path, cards):
+    plain = sk.SandboxCarrier(tmp_path / "plain.db", account="PLAIN001", card=cards[0])
+    able = plain.capabilities
+    plain.capabilities = dataclasses.replace(able, options=able.options - {"signature"})
+    usual = sk.SandboxCarrier(tmp_path / "usual.db", account="USUAL002", card=cards[1])
+    rows = [{**row, "signature": "adult" if n == 0 else None} for n, row in enumerate(orders())]
+    home, both = tmp_path / "home", {"plain": plain, "usual": usual}
+    with sk.BatchSession(rows, shipper=SHOP, home=home, carriers=both) as session:
+        frame = session.preview()
+        assert frame["seller"].tolist() == ["usual", *["plain"] * 5]
+        [said] = session.problems.query("code == 'account_left_out'")["problem"]
+    assert said.endswith("which cannot sell this row: it does not offer signature")
+
+
 def test_auto_buys_nothing_that_was_chosen_without_an_account(make):
     session = make(silent=down(), limits={"total": "500"})
     session.set_mode("auto")
