@@ -75,7 +75,10 @@ class LabelFiles:
             Reads a shipment by its id, for an address that is not there yet.
         """
         until = time.monotonic() + self._seconds
-        found = await asyncio.gather(*(self._of_part(p, wanted, again, until) for p in parts))
+        if len(parts) == 1:  # no task of its own
+            found = [await self._of_part(parts[0], wanted, again, until)]
+        else:
+            found = await asyncio.gather(*(self._of_part(p, wanted, again, until) for p in parts))
         labels = [label for some, _ in found for label in some]
         missing = [number for _, number in found if number]
         papers = [paper for some in found for paper in some[0] if paper.kind == "document"]

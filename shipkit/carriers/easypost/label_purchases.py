@@ -22,12 +22,11 @@ from shipkit.carriers.easypost.shipment_answer import (
     Offer,
     bought_parts,
     cents_of,
-    failures,
     in_usd,
     is_voided,
-    offers,
     parts_of,
     purchase_of,
+    rates_of,
     refund_status,
 )
 from shipkit.carriers.easypost.shipment_request import (
@@ -108,7 +107,7 @@ class LabelPurchases:
                 return await self._finished(answer, label)
             if bought_parts(answer):
                 return await self._rest_of_order(answer, shipment, label)
-            offer = picked(offers(answer), failures(answer), shipment.service)
+            offer = picked(*rates_of(answer), shipment.service)
             chosen = _Chosen(offer, Decimal(0))
         try:
             answer = await self._bought(number, chosen.offer, shipment)
@@ -193,14 +192,13 @@ class LabelPurchases:
         AnswerLost
             The carrier of the service gave no price. Nothing was bought.
         """
-        said = failed_for(failures(answer), service)
-        if offered(offers(answer), service) is None and said:
+        rates, failed = rates_of(answer)
+        if (said := failed_for(failed, service)) and offered(rates, service) is None:
             await asyncio.sleep(_SECOND_RATING_S)
-            answer = await self._rerated(number)
-            said = failed_for(failures(answer), service)
-            if offered(offers(answer), service) is None and said:
+            rates, failed = rates_of(await self._rerated(number))
+            if (said := failed_for(failed, service)) and offered(rates, service) is None:
                 raise AnswerLost(f"{'; '.join(said)}.", carrier_code="no_rate")
-        return picked(offers(answer), failures(answer), service)
+        return picked(rates, failed, service)
 
     async def _rerated(self, number: str) -> Mapping[str, Any]:
         if _is_order(number):
@@ -245,7 +243,7 @@ class LabelPurchases:
             answer = await self._rerated(number)
         except AnswerLost as lost:  # nothing was bought yet
             raise NotSent(lost.message, carrier_code=lost.carrier_code) from None
-        new = picked(offers(answer), failures(answer), shipment.service)
+        new = picked(*rates_of(answer), shipment.service)
         if new.currency != old.currency or new.amount > old.amount:
             raise CarrierRejected(
                 f"The rate expired: {_money(old)} was approved, and it is {_money(new)} now. "
@@ -268,7 +266,7 @@ class LabelPurchases:
             if part.get("id") in bought:
                 continue
             try:
-                offer = picked(offers(part), failures(part), shipment.service)
+                offer = picked(*rates_of(part), shipment.service)
                 await self._bought(str(part["id"]), offer, shipment)
             except CarrierRejected:
                 continue

@@ -38,7 +38,8 @@ def settled(shipment: Shipment) -> Shipment:
     """
     code = SERVICES.parse(shipment.service)
     if code is not None:
-        return shipment.model_copy(update={"service": code})
+        same = code == shipment.service
+        return shipment if same else shipment.model_copy(update={"service": code})
     carrier, colon, service = shipment.service.partition(":")
     if colon and carrier and service and shipment.service == shipment.service.lower():
         return shipment

@@ -30,9 +30,8 @@ from shipkit.carriers.easypost.rate_choice import (
 from shipkit.carriers.easypost.shipment_answer import (
     Offer,
     cents_of,
-    failures,
     in_usd,
-    offers,
+    rates_of,
     rewritten,
     usd,
 )
@@ -323,9 +322,10 @@ class RateQuestions:
         other = rewritten(sent, answer.get("to_address"))
         if other is None and self._verify:
             other = await self._as_the_carrier_has_it(sent)
+        rates, failed = rates_of(answer)
         rated = Rated(
-            tuple(offers(answer)),
-            failures(answer),
+            tuple(rates),
+            failed,
             dropped_options(question.options, answer),
             other,
         )

@@ -21,13 +21,12 @@ __all__ = [
     "Offer",
     "bought_parts",
     "cents_of",
-    "failures",
     "fees_of",
     "in_usd",
     "is_voided",
-    "offers",
     "parts_of",
     "purchase_of",
+    "rates_of",
     "refund_status",
     "rewritten",
     "usd",
@@ -59,24 +58,30 @@ class Offer:
     """Whether the carrier sends the invoice: an own account, whose final bill may differ."""
 
 
-def offers(answer: Mapping[str, Any]) -> list[Offer]:
-    """Return the rates of a shipment or an order, cheapest first.
+def rates_of(answer: Mapping[str, Any]) -> tuple[list[Offer], dict[str, tuple[str, ...]]]:
+    """Return the rates of a shipment or an order, and carrier -> why it gave none.
 
-    What cannot be read is left out, and is one of the :func:`failures` of its carrier.
-    Of several accounts that offer one service, the cheapest is the one that is bought.
+    Rates are sorted, cheapest first: of several accounts that offer one service, the cheapest is
+    the one that is bought. EasyPost answers 201 although a carrier failed; a rate that cannot be
+    read is a failure of its carrier.
     """
-    found = [offer for each in answer.get("rates") or () if (offer := _offer(each)) is not None]
-    return sorted(found, key=lambda offer: (offer.currency, offer.amount, offer.code))
+    read, unread = list[Offer](), list[Any]()
+    for each in answer.get("rates") or ():
+        offer = _offer(each)
+        if offer is None:
+            unread.append(each)
+        else:
+            read.append(offer)
+    read.sort(key=lambda offer: (offer.currency, offer.amount, offer.code))
+    return read, _failures(answer, unread)
 
 
-def failures(answer: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return carrier -> why it gave no rate. EasyPost answers 201 although a carrier failed."""
+def _failures(answer: Mapping[str, Any], unread: Iterable[Any]) -> dict[str, tuple[str, ...]]:
     found: dict[str, dict[str, None]] = {}
-    for rate in answer.get("rates") or ():
-        if _offer(rate) is None:
-            named = rate if isinstance(rate, dict) else {}
-            text = f"its price for {named.get('service') or 'a service'} cannot be read"
-            found.setdefault(str(named.get("carrier") or "A carrier"), {})[text] = None
+    for rate in unread:
+        named = rate if isinstance(rate, dict) else {}
+        text = f"its price for {named.get('service') or 'a service'} cannot be read"
+        found.setdefault(str(named.get("carrier") or "A carrier"), {})[text] = None
     for each in answer.get("messages") or ():
         if isinstance(each, dict):
             carrier = str(each.get("carrier") or "A carrier")

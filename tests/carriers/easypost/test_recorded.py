@@ -10,19 +10,18 @@ from typing import Any
 
 import pytest
 
-from shipkit.carriers.easypost import easypost_client
+from shipkit.carriers.easypost import easypost_client, shipment_answer
 from shipkit.carriers.easypost.account_facts import AccountFacts
 from shipkit.carriers.easypost.catalog import SERVICES, code_of, services_of
 from shipkit.carriers.easypost.label_purchases import _demand_state
 from shipkit.carriers.easypost.rate_choice import picked
 from shipkit.carriers.easypost.shipment_answer import (
     bought_parts,
-    failures,
     fees_of,
     is_voided,
-    offers,
     parts_of,
     purchase_of,
+    rates_of,
     refund_status,
     rewritten,
 )
@@ -53,7 +52,7 @@ def test_every_created_shipment_has_its_rates_read_exactly(by_kind):
     count = Counter()
     for exchange in by_kind["POST /shipments 201"]:
         answer = exchange["response"]
-        read = offers(answer)
+        read = rates_of(answer)[0]
         count["shipments"] += 1
         count["rates"] += len(read)
         assert len(read) == len(answer["rates"])
@@ -151,17 +150,17 @@ def test_a_charge_of_which_a_part_is_not_known_is_taken_from_the_quote_and_said(
 
 def test_a_rate_without_a_currency_is_no_price_and_says_so() -> None:
     answer = {"rates": [RATE, RATE | {"service": "Express", "currency": ""}, "?"]}
-    assert [offer.code for offer in offers(answer)] == ["usps:ground_advantage"]
-    assert failures(answer) == {
+    assert [offer.code for offer in rates_of(answer)[0]] == ["usps:ground_advantage"]
+    assert rates_of(answer)[1] == {
         "USPS": ("its price for Express cannot be read",),
         "A carrier": ("its price for a service cannot be read",),
     }
     with pytest.raises(CarrierRejected, match="its price for Express cannot be read"):
-        picked(offers(answer), failures(answer), "usps:express")
+        picked(*rates_of(answer), "usps:express")
 
 
 def test_prices_of_one_service_in_two_currencies_are_not_compared() -> None:
-    both = offers({"rates": [RATE, RATE | {"currency": "CAD", "rate": "5.00"}]})
+    both = rates_of({"rates": [RATE, RATE | {"currency": "CAD", "rate": "5.00"}]})[0]
     with pytest.raises(CarrierRejected, match="in CAD and USD, which cannot be compared"):
         picked(both, {}, "usps:ground_advantage")
 
@@ -188,7 +187,7 @@ def test_every_shipment_of_a_list_and_a_get_is_read(by_kind):
                 assert purchase_of(shipment).tracking_numbers == (shipment["tracking_code"],)
                 assert is_voided(shipment) is (refund_status(shipment) in ("submitted", "refunded"))
     for exchange in by_kind["GET /shipments/{id} 200"]:
-        assert offers(exchange["response"])
+        assert rates_of(exchange["response"])[0]
     assert states["bought"] + states["not bought"] == states.total() / 2 > 50
 
 
@@ -197,11 +196,13 @@ def test_every_order_has_the_rates_of_all_its_parcels(by_kind):
     for kind in ("POST /orders 201", "GET /orders/{id} 200", "GET /orders/{id}/rates 200"):
         for exchange in by_kind[kind]:
             answer = exchange["response"]
-            read = offers(answer)
+            read = rates_of(answer)[0]
             assert len(read) == len(answer["rates"])
             parts = parts_of(answer)
             for offer in read:
-                sums = [o.amount for part in parts for o in offers(part) if o.code == offer.code]
+                sums = [
+                    o.amount for part in parts for o in rates_of(part)[0] if o.code == offer.code
+                ]
                 assert sum(sums) == offer.amount
             count += 1
     assert count == 40
@@ -312,7 +313,7 @@ def test_every_rerated_shipment_has_new_rates(by_kind):
     assert len(exchanges) == 6
     for exchange in exchanges:
         answer = exchange["response"]
-        assert len(offers(answer)) == len(answer["rates"]) > 0
+        assert len(rates_of(answer)[0]) == len(answer["rates"]) > 0
         assert bought_parts(answer) == []
 
 
@@ -339,3 +340,12 @@ def test_every_service_of_the_list_is_one_that_easypost_names(by_kind):
     }
     ours = {wire.lower() for entry in SERVICES for wire in entry.wire.values()}
     assert ours <= known
+
+
+def test_each_rate_of_an_answer_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    read = shipment_answer._offer
+    monkeypatch.setattr(shipment_answer, "_offer", lambda rate: seen.append(rate) or read(rate))
+    rates, failed = rates_of({"rates": [RATE, RATE | {"rate": "-1"}, None]})
+    assert (len(rates), list(failed)) == (1, ["USPS", "A carrier"])
+    assert len(seen) == 3
