@@ -333,7 +333,12 @@ def test_a_price_whose_meaning_is_not_certain_is_declared_only_of_one_piece():
             ],
             True,
         ),
-        (SHOP, [("San Juan", "PR", "00901", "US"), ("Austin", "TX", "78701", "US")], False),
+        (
+            SHOP,
+            [("San Juan", "PR", "00901", "US")],
+            True,
+        ),  # a country, to the carrier of these tests
+        (SHOP, [("Austin", "TX", "78701", "US")], False),
         (
             SHOP.model_copy(update={"state": "GU", "postal_code": "96910", "city": "Dededo"}),
             [("Austin", "TX", "78701", "US"), ("Ottawa", "ON", "K2P 2L8", "CA")],
