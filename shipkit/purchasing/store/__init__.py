@@ -385,11 +385,6 @@ class JobStore:
 
     def notes(self) -> pa.Table:
         """Return the ledger entries about the job itself and surplus shipments, oldest first."""
-        for _ in range(3):
-            try:
-                return self._brief().notes()
-            except FileNotFoundError:  # the running job merged the file since the chain was read
-                self._kept = None
         return self._brief().notes()
 
     def owner(self) -> Holder | None:

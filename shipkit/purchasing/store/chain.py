@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +21,10 @@ __all__ = ["Chain", "ChainLink", "read_chain"]
 
 _GENESIS = 0
 """The sequence number before the first segment."""
+
+_OF_A_NOTE: Final = ENTRIES.names[:-1]
+_NO_NOTES: Final = ENTRIES.empty_table().drop_columns(["labels"])
+"""The entries of a part that move no row are its first row group; most parts have none."""
 
 _TRIES = 4
 """A reader next to a running job may see a file vanish between listing and reading."""
@@ -35,12 +40,11 @@ class ChainLink:
     """SHA-256 of the segment before it."""
     sha256: str
     """SHA-256 of the last segment that it covers."""
-    notes: int
-    """How many entries move no row; they are its first row group."""
+    notes: pa.Table
+    """The entries that move no row, all columns but the label bytes.
 
-    def read_notes(self) -> pa.Table:
-        """Return the entries that move no row, all columns but the label bytes."""
-        return pq.ParquetFile(self.part.path).read_row_group(0, columns=ENTRIES.names[:-1])
+    Read with the rest: a running job may remove the file a moment later.
+    """
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,7 @@ class Chain:
 
     def notes(self) -> pa.Table:
         """Return the entries that move no row (the job's own, and surplus), oldest first."""
-        return pa.concat_tables(
-            [
-                ENTRIES.empty_table().drop_columns(["labels"]),
-                *(link.read_notes() for link in self.links if link.notes),
-            ]
-        )
+        return pa.concat_tables([_NO_NOTES, *(link.notes for link in self.links)])
 
 
 def read_chain(folder: Path, genesis: str, columns: Sequence[str] | None = None) -> Chain:
@@ -139,11 +138,12 @@ def _next_link(candidates: list[Part], previous: str, columns: Sequence[str]) ->
         meta = metadata(file)
         # The files are small: handing them to threads takes longer than reading them.
         table = file.read(columns=list(columns), use_threads=False)
+        notes = file.read_row_group(0, columns=_OF_A_NOTE) if meta["notes"] else _NO_NOTES
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise corrupt(part.path, f"cannot be read ({error})") from error
     if meta["previous"] != previous:
         raise corrupt(part.path, "does not follow the one before it")
-    return ChainLink(part, table, previous, meta["last"] if part.compacted else sha, meta["notes"])
+    return ChainLink(part, table, previous, meta["last"] if part.compacted else sha, notes)
 
 
 def _check_end(folder: Path, head: Head, sequence: int, sha: str, parts: Iterable[Part]) -> None:
