@@ -503,7 +503,7 @@ def _of_japan(candidates: dict[str, list[_Candidate]]) -> None:
 def _customer_alone(headings: Sequence[str], candidates: dict[str, list[_Candidate]]) -> None:
     """Read a bare "Customer" as the recipient, where no column names anyone or a recipient.
 
-    Next to "Name" or "Ship To Address", it may be somebody else.
+    Next to "Name" or "Ship To Address", it may be another person.
     """
     if {"name", "first_name", "last_name", "company"} & candidates.keys():
         return
