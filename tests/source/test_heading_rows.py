@@ -158,6 +158,13 @@ def test_a_line_that_explains_the_headings_is_no_order(saved, line):
     assert loaded.report.lines.missing == 0
 
 
+@pytest.mark.parametrize("line", [["----"] * 7, ["____"] * 7, [str(n) for n in range(1, 8)]])
+def test_a_line_that_rules_off_or_numbers_the_columns_is_no_order(saved, line):
+    loaded = saved([HEADINGS, line, *ROWS])
+    assert orders(loaded) == ["1", "2", "3"]
+    assert "1 row that explains the headings (line 2)." in str(loaded.report)
+
+
 @pytest.mark.parametrize("unit", ["(kg)", "kg", "[kg]", "in kg"])
 def test_a_line_of_units_gives_the_unit_of_a_measure(saved, unit):
     loaded = saved([HEADINGS, [None, None, None, None, None, None, unit], *ROWS])

@@ -249,6 +249,10 @@ def _joined(above: Sequence[str], below: Sequence[str]) -> list[str] | None:
     ]
 
 
+_RULED_OFF = re.compile(r"[-=_─═*+~]{2,}")
+"""A cell of a line that rules off the headings, as database clients print it."""
+
+
 # -- lines below -----------------------------------------------------------------------------------
 
 
@@ -270,6 +274,10 @@ def _explains(row: Sequence[str], titles: Sequence[str], others: Sequence[Sequen
     filled = [(column, cell) for column, cell in enumerate(row) if cell]
     if [cell.casefold() for cell in row] == [title.casefold() for title in titles]:
         return False  # the headings again, which are found in all rows
+    if len(filled) >= 3 and all(_RULED_OFF.fullmatch(cell) for _, cell in filled):
+        return True
+    if len(filled) >= 4 and all(cell == str(column + 1) for column, cell in enumerate(row)):
+        return True  # the numbers of the columns
     units = sum(1 for column, cell in filled if _unit_of(cell) and _measured(titles[column]))
     words = sum(1 for _, cell in filled if _is_explaining(cell))
     if units and all(_unit_of(cell) or _is_explaining(cell) or cell == "-" for _, cell in filled):
