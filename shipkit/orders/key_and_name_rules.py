@@ -66,6 +66,20 @@ KEY_RULES: Final = (
 )
 
 
+_EXAMPLE_STREET: Final = (
+    "[0-9]* ?(?:any|sample|example|your|some|test|main) (?:street|st|road|rd|avenue|ave|drive)[.]?"
+    "|(?:muster|beispiel)str(?:a(?:ß|ss)e|[.])?( [0-9]+)?"
+)
+
+
+def _in(x: str, *names: str) -> str:
+    words = sorted({word for name in names for word in damage_words(name)})
+    return f"lower({x}) IN ({quoted_list(words)})"
+
+
+_IS_EXAMPLE_STREET: Final = f"regexp_full_match(lower(address_line1), '{_EXAMPLE_STREET}')"
+
+
 def _name(first: str, pattern: str, what: str) -> Rule:
     return Rule(
         code="name_not_a_person",
@@ -79,6 +93,23 @@ def _name(first: str, pattern: str, what: str) -> Rule:
 
 
 NAME_RULES: Final = (
+    # "Max Mustermann, Musterstraße 1, Musterstadt": two of the three, so that no person is held.
+    Rule(
+        code="example_row",
+        field="ship_to.name",
+        fails=case(
+            (
+                _in("city", "example_towns"),
+                f"{_in('name', 'example_names', 'maybe_examples')} OR {_IS_EXAMPLE_STREET}",
+            ),
+            (_in("name", "example_names"), _IS_EXAMPLE_STREET),
+            otherwise="false",
+        ),
+        value="name",
+        problem="'the row looks like the example of a template: ' || concat_ws(', ', name, "
+        "address_line1, city)",
+        fix="Leave it out with where(...), or remove it from the file.",
+    ),
     # "3M" and "7-Eleven" have a letter.
     _name("name[1] BETWEEN '#' AND '9'", r"[#+(]*[0-9][0-9() +./#-]*", "a number"),
     _name("contains(name, '.')", r"(?:https?://|www[.]).*", "a web address"),

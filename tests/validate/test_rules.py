@@ -124,6 +124,8 @@ CASES = [
     ("order_key_damaged", "order_id", {"order_id": "1234567890123450000"}),
     ("order_key_damaged", "order_id", {"order_id": "#N/A"}),
     ("name_not_a_person", "ship_to.name", {"name": "#1001"}),
+    ("example_row", "ship_to.name", {"name": "Jane Sample", "address_line1": "123 Any Street"}),
+    ("example_row", "ship_to.name", {"name": "Jane Doe", "city": "Anytown"}),
     ("missing", "ship_to.name", {"name": None}),
     ("missing", "ship_to.address_line1", {"address_line1": None}),
     ("missing", "ship_to.city", {"city": None}),
