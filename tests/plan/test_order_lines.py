@@ -151,6 +151,16 @@ def test_the_same_row_twice_waits(session):
     assert set(session.problems["problem"]) == {"rows 1 and 3 are the same in every cell"}
 
 
+@pytest.mark.parametrize("hours", [(10, 10, 10), (10, 11, 12)])
+def test_equal_rows_differ_in_the_time_of_the_export_only_where_they_do(session, hours):
+    rows = [
+        {**row, "Exported at": f"2026-11-01 {h}:00"} for row, h in zip(TWICE, hours, strict=True)
+    ]
+    found(session, rows)
+    [said] = set(session.problems["problem"])
+    assert said.endswith("but when it was exported") == (hours[0] != hours[2])
+
+
 def test_equal_rows_can_be_kept_or_dropped(session):
     assert found(session, TWICE, repeated_rows="keep") == ([[1], [2], [3]], [])
     assert found(session, TWICE, repeated_rows="drop") == ([[1], [2]], [])

@@ -76,11 +76,7 @@ def look_alikes(
         with scratch(con, "look_alikes") as schema:
             others = _not_selected(orders, selected, named or {})
             rows = schema.table("shipments", f"SELECT * FROM shipments_read {others}")
-            found = (
-                []
-                if repeats is None
-                else [repeated_problems(schema, repeats, rows, orders.columns)]
-            )
+            found = [] if repeats is None else [repeated_problems(schema, repeats, rows)]
             if asked:
                 found += _asked(schema, rows, orders)
             if spelled:

@@ -39,7 +39,7 @@ def repeated_rows(
 ) -> Relation | None:
     """Return ``row_number`` -> ``first_row`` of rows that are equal in every column, None without.
 
-    A column of when the file was made is not compared.
+    A column of when the file was made is not compared; ``differ`` says whether such columns do.
 
     Parameters
     ----------
@@ -55,7 +55,12 @@ def repeated_rows(
         source += f""" JOIN (
             SELECT * FROM {groups.sql} QUALIFY count(*) OVER (PARTITION BY order_row) > 1
         ) g USING (row_number)"""
-    hashed = f"SELECT row_number, {order} AS order_row, hash({cells}) AS cells FROM {source}"
+    every = ", ".join(quoted(column.key) for column in columns)
+    whole = f"hash({every})" if compared != [*columns] else "0"
+    hashed = (
+        f"SELECT row_number, {order} AS order_row, hash({cells}) AS cells, {whole} AS whole "
+        f"FROM {source}"
+    )
     # To count them costs a third of the sort below, which few files need.
     rows, different = one(
         schema.con,
@@ -67,9 +72,13 @@ def repeated_rows(
         "repeated_rows",
         f"""
         WITH hashed AS ({hashed})
-        SELECT row_number, min(row_number) OVER (PARTITION BY order_row, cells) AS first_row
+        SELECT
+            row_number,
+            min(row_number) OVER alike AS first_row,
+            min(whole) OVER alike <> max(whole) OVER alike AS differ
         FROM hashed
-        QUALIFY count(*) OVER (PARTITION BY order_row, cells) > 1
+        WINDOW alike AS (PARTITION BY order_row, cells)
+        QUALIFY count(*) OVER alike > 1
         ORDER BY row_number
         """,
     )
@@ -79,9 +88,7 @@ def repeated_rows(
     return None
 
 
-def repeated_problems(
-    schema: StageSchema, repeats: Relation, shipments: Relation, columns: Sequence[Column]
-) -> pa.Table:
+def repeated_problems(schema: StageSchema, repeats: Relation, shipments: Relation) -> pa.Table:
     """Return a problem for each shipment with a row that is there again.
 
     Parameters
@@ -89,8 +96,6 @@ def repeated_problems(
     shipments
         ``row_number`` and ``row_numbers`` of the shipments that are left.
     """
-    of_the_export = any(phrase(column.name) in _of_the_export() for column in columns)
-    but = " but when it was exported" if of_the_export else ""
     found = schema.con.sql(f"""
         WITH rows AS (
             SELECT row_number AS shipment, unnest(row_numbers) AS row_number
@@ -100,7 +105,8 @@ def repeated_problems(
             SELECT
                 first_row,
                 list(row_number ORDER BY row_number) AS numbers,
-                list(DISTINCT shipment) AS shipments
+                list(DISTINCT shipment) AS shipments,
+                bool_or(differ) AS differ
             FROM rows
             JOIN {repeats.sql} USING (row_number)
             GROUP BY first_row
@@ -110,7 +116,8 @@ def repeated_problems(
             unnest(shipments) AS row_number,
             'parcels' AS field,
             NULL::VARCHAR AS value,
-            {rows_text("numbers")} || ' are the same in every cell{but}' AS problem,
+            {rows_text("numbers")} || ' are the same in every cell'
+                || CASE WHEN differ THEN ' but when it was exported' ELSE '' END AS problem,
             'Ship them once: map(repeated_rows="drop"). If each of them is meant: '
                 || 'map(repeated_rows="keep").' AS fix,
             'error' AS severity,
