@@ -402,7 +402,19 @@ _SIGNATURE_HEADINGS = (
     "delivery confirmation",
 )
 _SIGNATURE_WORDS = {
-    "none": ("", "none", "no", "n", "false", "0", "not required", "no signature"),
+    "none": (
+        "",
+        "none",
+        "no",
+        "n",
+        "false",
+        "0",
+        "not required",
+        "no signature",
+        "no signature required",
+        "delivery",  # ShipStation: a scan at the door, which each parcel has
+        "online",
+    ),
     "required": (
         "required",
         "yes",
@@ -413,8 +425,20 @@ _SIGNATURE_WORDS = {
         "signature required",
         "direct",
         "indirect",
+        "direct signature",
+        "direct signature required",
+        "indirect signature",
+        "signature confirmation",
     ),
-    "adult": ("adult", "adult required", "adult signature", "adult signature required"),
+    "adult": (
+        "adult",
+        "adult required",
+        "adult signature",
+        "adult signature required",
+        "adult direct signature",
+        "21+",
+        "21",
+    ),
 }
 
 

@@ -32,6 +32,7 @@ from shipkit.orders.instructions import (
     payer_by_terms,
 )
 from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.option_cells import CellsThatAsk, cells_that_ask
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = [
@@ -63,6 +64,8 @@ class ColumnUse:
     key: str
     use: str
     asks: Instruction | None = None
+    cells: tuple[CellsThatAsk, ...] = ()
+    """What its cells may ask for, whatever its heading says."""
 
 
 def account(
@@ -107,7 +110,25 @@ def account(
             made.append(ColumnUse(column.name, column.key, "used", _asks_too(column, roles)))
         else:
             made.append(_not_used(column, roles, one_service=one_service))
-    return _placed(columns, made, address, states)
+    placed = _placed(columns, made, address, states)
+    return [
+        replace(use, cells=_cells(column, use, roles, one_service=one_service))
+        for column, use in zip(columns, placed, strict=True)
+    ]
+
+
+def _cells(
+    column: Column, use: ColumnUse, roles: Collection[str], *, one_service: bool
+) -> tuple[CellsThatAsk, ...]:
+    """Return what cells may ask for, of a column that is not used and holds no row by itself."""
+    set_aside = column.role == "service" and one_service
+    holds = use.asks is not None and use.asks.severity == "error"
+    if use.use == "ignored" or holds or (use.use == "used" and not set_aside):
+        return ()
+    found = cells_that_ask(column.name, roles)
+    # A service that was set for all rows answers for what its cells ask of the delivery.
+    of_service = {"saturday_delivery", "signature", "cod_amount"}
+    return tuple(each for each in found if not set_aside or each.role not in of_service)
 
 
 def _placed(
@@ -225,6 +246,12 @@ def instruction_problems(
         for use in uses
         if use.asks is not None and use.key in lines.columns
     ]
+    asking += [
+        (use, each.asks, f"coalesce({each.condition(_lowered(use.key))}, false)")
+        for use in uses
+        for each in use.cells
+        if use.key in lines.columns
+    ]
     if not asking:
         return problems_table()
     counts = one(
@@ -254,10 +281,10 @@ def instruction_problems(
             GROUP BY ALL
         ),
         counted AS (
-            SELECT *, count(*) OVER (PARTITION BY field) AS many
+            SELECT *, count(*) OVER (PARTITION BY field, problem) AS many
             FROM orders
             QUALIFY severity = 'error'
-                OR row_number() OVER (PARTITION BY field ORDER BY row_number) = 1
+                OR row_number() OVER (PARTITION BY field, problem ORDER BY row_number) = 1
         )
         SELECT
             row_number,

@@ -59,6 +59,8 @@ def held(tmp_path, *rows, severity="error", **mapping):
         ("Incoterms", "EXW", "DAP"),
         ("Return Slip", "Print", "none"),
         ("Adult Signature Needed", "yes", "no"),
+        ("Box 2 Weight", "7 lb", ""),
+        ("Package Weights", "5;7", ""),
         ("Versicherung", "120,00", "0.00"),
         ("Pay on delivery", "35.10", "0"),
         ("Will Call", "TRUE", "FALSE"),
@@ -378,3 +380,38 @@ def test_a_state_of_an_order_is_seen_in_any_wording(code, severity, cells):
 )
 def test_a_state_that_is_right_to_ship_is_no_problem(cell):
     assert state(*cell.split("=")) is None
+
+
+@pytest.mark.parametrize(
+    ("heading", "asks", "other"),
+    [
+        ("Product Type", "Hazmat", "Shirt"),
+        ("Tags", "gift, hazmat", "gift, hazmat-free"),
+        ("Notes", "UN 3481", "UNO cards"),
+        ("Shipment Type", "Return", "Outbound"),
+        ("Label Type", "Print Return Label", "4x6"),
+        ("Delivery Type", "Access Point", "Home"),
+        ("Payment Method", "Cash on Delivery", "Visa"),
+        ("Zahlungsart", "Nachnahme", "Rechnung"),
+        ("Shipping Options", "Saturday Delivery; Insurance", "Economy"),
+        ("Special Services", "Adult Signature", "none"),
+    ],
+)
+def test_a_cell_that_asks_for_something_holds_its_row_whatever_its_heading(
+    tmp_path, heading, asks, other
+):
+    found = held(tmp_path, {heading: other}, {heading: asks}, service="ground")
+    assert [row for row, _ in found] == [2]
+
+
+def test_a_column_that_is_read_for_it_settles_what_a_cell_asks_for(tmp_path):
+    assert held(tmp_path, {"Payment Method": "COD", "COD Amount": "20"}) == []
+    assert held(tmp_path, {"Payment Method": "COD"}, ignore=["Payment Method"]) == []
+
+
+def test_a_service_for_all_rows_does_not_answer_for_hazmat_in_the_column_of_services(tmp_path):
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{**ORDER, "Service": text} for text in ("HAZMAT", "Saturday Delivery")])
+        session.map(service="ground", each_row=True)
+        found = session.problems
+    assert found[found["code"] == "column_not_understood"]["row_number"].tolist() == [1]

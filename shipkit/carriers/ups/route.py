@@ -48,6 +48,7 @@ _NOT_FROM_CANADA = frozenset(
     each.code for each in SERVICES if not each.facts.get("from_canada", True)
 )
 _ABROAD_ONLY = frozenset(each.code for each in SERVICES if each.reach == "abroad")
+_WITHIN_CANADA: Final = "standard, expedited, express_saver, express or express_early"
 _NOT_WITHIN_CANADA = frozenset(
     each.code for each in SERVICES if not each.facts.get("within_canada", True)
 )
@@ -320,7 +321,11 @@ def demand_a_service_that_runs(route: Route, service: str) -> None:
         and not (origin == "CA" and service not in _NOT_FROM_CANADA)
     ):
         wanted = (
-            "standard or worldwide_expedited"
+            _WITHIN_CANADA
+            if route.pair == ("CA", "CA")
+            else "standard or worldwide_saver"
+            if origin == destination
+            else "standard or worldwide_expedited"
             if {origin, destination} <= {"US", "CA", "MX"} or set(route.pair) <= EU
             else "worldwide_saver or worldwide_expedited"
         )
@@ -334,7 +339,7 @@ def demand_a_service_that_runs(route: Route, service: str) -> None:
         raise refuse(
             "service",
             f"UPS {SERVICES.title_of(service)} does not run within Canada.",
-            "Choose standard, expedited, express_saver, express or express_early.",
+            f"Choose {_WITHIN_CANADA}.",
         )
     if service in _ABROAD_ONLY and route.pair == ("US", "US"):
         raise refuse(

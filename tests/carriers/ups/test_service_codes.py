@@ -280,3 +280,34 @@ def test_a_lost_answer_for_ground_saver_leaves_no_price(
     server.fault("rate", "503_before", times=1)
     with pytest.raises(AnswerLost):
         asked(shipment, shop)
+
+
+def test_the_short_names_of_worldship_are_services() -> None:
+    """WorldShip's service types, and names of lists that were refused."""
+    names = {
+        "XPR": "worldwide_express",
+        "XDM": "worldwide_express_plus",
+        "XPD": "worldwide_expedited",
+        "WXS": "worldwide_saver",
+        "STD": "standard",
+        "1DM": "next_day_air_early",
+        "1DP": "next_day_air_saver",
+        "2DM": "2nd_day_air_am",
+        "UPS Worldwide Express Saver": "worldwide_saver",
+        "UPS Standard to Canada": "standard",
+    }
+    assert {name: SERVICES.parse(name) for name in names} == names
+
+
+@pytest.mark.parametrize(
+    ("home", "to", "fix"),
+    [
+        (TORONTO, VANCOUVER, "expedited, express_saver"),
+        (BERLIN, BERLIN, "standard or worldwide_saver"),
+    ],
+)
+def test_what_is_offered_instead_runs_there(home: Address, to: Address, fix: str) -> None:
+    parcel = Shipment(ship_to=to, service="ground", parcels=(Parcel(weight_lb=1),))
+    with pytest.raises(CarrierRejected) as found:
+        wire.check(parcel, home)
+    assert fix in str(found.value.fix)

@@ -1,0 +1,78 @@
+"""Cells that ask for something in columns whose headings do not: "Hazmat" under "Product Type".
+
+The words are in ``data/words/option_cells.toml``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from shipkit.orders.expressions import quote
+from shipkit.orders.heading_text import heading_words, word_file
+from shipkit.orders.instructions import Instruction, instruction_of
+
+__all__ = ["CellsThatAsk", "cells_that_ask"]
+
+_UN_NUMBER = "un ?-?[0-3][0-9]{3}"
+
+
+@dataclass(frozen=True)
+class CellsThatAsk:
+    """What cells of some columns may ask for.
+
+    Parameters
+    ----------
+    asks
+        What it is, as of a heading that asks for the same.
+    headings
+        Groups of words; a heading with one of each has such cells.
+    pattern
+        A regular expression of a cell that asks, in lower case.
+    role
+        Role of a column; where it is read, nothing is asked here.
+    """
+
+    asks: Instruction
+    headings: tuple[frozenset[str], ...]
+    pattern: str
+    role: str
+
+    def condition(self, text: str) -> str:
+        """Return SQL of whether the SQL `text`, in lower case, asks."""
+        return f"regexp_matches({text}, {quote(self.pattern)})"
+
+
+def cells_that_ask(heading: str, roles: Collection[str]) -> list[CellsThatAsk]:
+    """Return what cells under a heading may ask for that no column with a role of `roles` settles.
+
+    Examples
+    --------
+    >>> [each.asks.what for each in cells_that_ask("Payment Method", ())]
+    ['payment on delivery']
+    """
+    words = {*heading_words(heading)}
+    words |= {word.removesuffix("s") for word in words}
+    return [
+        each
+        for each in _groups()
+        if each.role not in roles and all(words & group for group in each.headings)
+    ]
+
+
+@cache
+def _groups() -> Sequence[CellsThatAsk]:
+    return tuple(_group(given) for given in word_file("option_cells")["group"])
+
+
+def _group(given: dict[str, object]) -> CellsThatAsk:
+    asks = instruction_of(str(given["like"]))
+    assert asks is not None, given["like"]  # noqa: S101 - the heading is in instructions.toml
+    cells, headings = given["cells"], given["headings"]
+    assert isinstance(cells, list) and isinstance(headings, list)  # noqa: S101, PT018 - TOML
+    texts = "|".join(_UN_NUMBER if text == "{un}" else re.escape(text) for text in cells)
+    # Tags and options are lists in a cell: "gift, hazmat".
+    pattern = rf"(?:^|[,;|/+&\n])\s*(?:{texts})\s*(?:$|[,;|/+&\n])"
+    return CellsThatAsk(asks, tuple(map(frozenset, headings)), pattern, str(given.get("role", "")))
