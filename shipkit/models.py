@@ -665,8 +665,8 @@ class Rate(_Frozen):
     """Whether a part of it is worked out, and not stated by the carrier; `warnings` say which."""
     warnings: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
-    """Services that the carrier has a price for and would not sell to this row, and why, where a
-    rule might have chosen one of them instead."""
+    """Services that a rule might have chosen instead, and why they are not sold to this row. A code
+    such as ``ups:*`` is a carrier that gave no price."""
 
 
 class Charge(_Frozen):

@@ -213,7 +213,12 @@ class ServiceRule:
         return f"{self.aim}{choice} within {self.within_days} day{'s' * (self.within_days != 1)}"
 
     def may_choose(self, service: str) -> bool:
-        """Return whether it may choose `service`, at the right price and in time."""
+        """Return whether it may choose `service`, at the right price and in time.
+
+        ``ups:*`` is one of UPS of which no more is known.
+        """
+        if service.endswith(":*"):
+            return not self.of or any(each.startswith(service[:-1]) for each in self.of)
         return (not self.of or service in self.of) and not self.passes_over(service)
 
     def passes_over(self, service: str) -> bool:

@@ -84,6 +84,16 @@ def test_a_rule_learns_what_any_account_leaves_out(rule: ServiceRule, missing: A
     assert left_out(offers, rule, accounts) == missing
 
 
+@pytest.mark.parametrize(
+    ("of", "may"),
+    [((), True), (("easypost:ups:ground",), True), (("easypost:usps:priority",), False)],
+)
+def test_a_carrier_without_a_price_is_named_where_a_rule_has_one_of_its_services(
+    of: tuple[str, ...], may: bool
+) -> None:
+    assert ServiceRule("cheapest", of=of).may_choose("easypost:ups:*") is may
+
+
 def test_an_offer_in_a_table_has_what_is_left_out() -> None:
     line = quote_line(rate("ground", 900, left_out=(("saver", "Saver is left out: x"),)))
     assert line["left_out"] == [{"service": "saver", "why": "Saver is left out: x"}]

@@ -11,7 +11,7 @@ from shipkit.carriers.easypost.shipment_answer import Offer
 from shipkit.errors import CarrierRejected
 from shipkit.models import Shipment
 
-__all__ = ["Rated", "failed_for", "is_of", "offered", "picked", "settled"]
+__all__ = ["Rated", "failed_for", "is_of", "offered", "picked", "plain_name", "settled"]
 
 
 @dataclass(frozen=True)
@@ -100,5 +100,9 @@ def picked(
 
 def is_of(carrier: str, service: str) -> bool:
     """Return whether a carrier, as EasyPost writes it, is the one of a service's code."""
-    plain = "".join(letter for letter in carrier.lower() if letter.isalnum())
-    return plain == carrier_of(service)
+    return plain_name(carrier) == carrier_of(service)
+
+
+def plain_name(carrier: str) -> str:
+    """Return a carrier, as EasyPost writes it, as codes of services have it: ``dhlexpress``."""
+    return "".join(letter for letter in carrier.lower() if letter.isalnum())

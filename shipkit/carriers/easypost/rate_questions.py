@@ -25,6 +25,7 @@ from shipkit.carriers.easypost.rate_choice import (
     is_of,
     offered,
     picked,
+    plain_name,
     settled,
 )
 from shipkit.carriers.easypost.shipment_answer import (
@@ -102,8 +103,6 @@ class RateQuestions:
         self._keep_s, self._concurrency = keep_s, concurrency
         self._known: dict[str, Rated] = {}
         self._checked: dict[str, str | None] = {}
-        self._compared: set[str] = set()
-        """Questions whose services were compared: there, a carrier that failed may be cheaper."""
         self.ratings = 0
         """Shipments created for a price, by this object."""
 
@@ -113,7 +112,7 @@ class RateQuestions:
         question = draft(shipment, shipper, accounts=self._accounts)
         facts = await self._facts()
         rated = await self._rated(question, shipment.service)
-        rate = self._own_rate(shipment, rated, facts, _key(question))
+        rate = self._own_rate(shipment, rated, facts)
         return self._noted(rate, shipment, facts)
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
@@ -121,9 +120,7 @@ class RateQuestions:
         question = draft(shipment, shipper, accounts=self._accounts, shop=True)
         facts = await self._facts()
         rated = await self._rated(question)
-        return self._noted_all(
-            self._offers(shipment, rated, facts, _key(question)), shipment, facts
-        )
+        return self._noted_all(self._offers(shipment, rated, facts), shipment, facts)
 
     async def shop_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
@@ -156,7 +153,7 @@ class RateQuestions:
             key, rated = answer
             same = key, insured_amount(shipment, off=self._insurance_off)
             if same not in priced:
-                rates = self._offers(shipment, rated, facts, key)
+                rates = self._offers(shipment, rated, facts)
                 if key in fresh and forecast[0]:
                     rates = [_with_warnings(rate, (forecast[0],)) for rate in rates]
                 priced[same] = rates
@@ -171,14 +168,11 @@ class RateQuestions:
             pacer=pacer,
         )
 
-    def _offers(
-        self, shipment: Shipment, rated: Rated, facts: AccountFacts, key: str
-    ) -> list[Rate]:
+    def _offers(self, shipment: Shipment, rated: Rated, facts: AccountFacts) -> list[Rate]:
         """Return an answer as the prices of its question, cheapest first.
 
         A service that does not have what the rows ask for is left out, and the others say why.
         """
-        self._compared.add(key)
         if rated.dropped:
             raise rated.dropped
         found: dict[tuple[str, str], Rate] = {}  # amounts in two currencies are not compared
@@ -187,7 +181,7 @@ class RateQuestions:
             same = offer.code, offer.currency
             if same in found or same in unsold:
                 continue  # of several accounts, the cheapest is bought
-            rate = self._rate(shipment, offer, rated, facts, key)
+            rate = self._rate(shipment, offer, rated, facts)
             try:
                 demand_service(shipment, offer.code)
             except CarrierRejected as refusal:
@@ -210,7 +204,11 @@ class RateQuestions:
                 f"No carrier of the EasyPost account has a price ({said or 'no reason given'}).",
                 fix="Correct the address or the parcel, or try again later.",
             )
-        return with_unsold(list(found.values()), unsold.values(), SERVICES.title_of)
+        rates = with_unsold(list(found.values()), unsold.values(), SERVICES.title_of)
+        silent = tuple((f"{plain_name(carrier)}:*", text) for carrier, text in _silent(rated))
+        if not silent:
+            return rates
+        return [rate.model_copy(update={"left_out": (*rate.left_out, *silent)}) for rate in rates]
 
     async def quote_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
@@ -268,7 +266,7 @@ class RateQuestions:
         if key in refused:
             return refused[key]
         try:
-            return self._own_rate(shipment, self._known[key], facts, key)
+            return self._own_rate(shipment, self._known[key], facts)
         except CarrierRejected as error:
             return error
 
@@ -283,8 +281,7 @@ class RateQuestions:
 
     def _cache_key(self, key: str, shipment: Shipment) -> str:
         insured = insured_amount(shipment, off=self._insurance_off)
-        compared = "compared" if key in self._compared else ""
-        return f"{self._account}|{key}|{shipment.service}|{insured}|{self._verify}|{compared}"
+        return f"{self._account}|{key}|{shipment.service}|{insured}|{self._verify}"
 
     def _keep(self, prices: Mapping[str, Rate]) -> None:
         """Keep prices on disk; not one with a warning, which may be gone with the next answer."""
@@ -354,15 +351,13 @@ class RateQuestions:
         lacking = service and offered(known.offers, service) is None
         return None if lacking and failed_for(known.failed, service) else known
 
-    def _own_rate(self, shipment: Shipment, rated: Rated, facts: AccountFacts, key: str) -> Rate:
+    def _own_rate(self, shipment: Shipment, rated: Rated, facts: AccountFacts) -> Rate:
         if rated.dropped:
             raise rated.dropped
         offer = picked(rated.offers, rated.failed, shipment.service)
-        return self._rate(shipment, offer, rated, facts, key)
+        return self._rate(shipment, offer, rated, facts)
 
-    def _rate(
-        self, shipment: Shipment, offer: Offer, rated: Rated, facts: AccountFacts, key: str
-    ) -> Rate:
+    def _rate(self, shipment: Shipment, offer: Offer, rated: Rated, facts: AccountFacts) -> Rate:
         """Return an offer as a price: postage, and the fees of its purchase apart."""
         insured = insured_amount(shipment, off=self._insurance_off)
         fees = facts.fees(insured, len(shipment.parcels)) if in_usd(offer.currency) else Decimal(0)
@@ -378,7 +373,7 @@ class RateQuestions:
             delivery_date=offer.date,
             base_cents=postage,
             other_cents=total - postage or None,
-            warnings=tuple(self._warnings(shipment, offer, rated, facts, insured, key)),
+            warnings=tuple(self._warnings(shipment, offer, rated, facts, insured)),
         )
 
     def _warnings(
@@ -388,7 +383,6 @@ class RateQuestions:
         rated: Rated,
         facts: AccountFacts,
         insured: str | None,
-        key: str,
     ) -> list[str]:
         found = []
         if insured is None and facts.insured_by_default > 0:
@@ -398,12 +392,9 @@ class RateQuestions:
                 f"the account insures each label for {usd(facts.insured_by_default)} by itself: "
                 f"{usd(fee)} {part} (SHIPKIT_EASYPOST_INSURANCE=off leaves it out)"
             )
-        compared = key in self._compared
-        for carrier, texts in rated.failed.items():
-            if compared or is_of(carrier, offer.code):
-                found.append(
-                    f"{carrier} gave no price ({'; '.join(texts)}): another may be cheaper"
-                )
+        for carrier, text in _silent(rated):
+            if is_of(carrier, offer.code):
+                found.append(text)
         if rated.rewritten == "":
             found.append("EasyPost does not find the address")
         elif rated.rewritten:
@@ -441,6 +432,14 @@ class RateQuestions:
             f"{self.ratings + fresh + rows:,} ratings for {rows:,} labels: EasyPost bills "
             f"{beyond:,} beyond three a label, {usd(beyond * _RATING_FEE)}"
         )
+
+
+def _silent(rated: Rated) -> list[tuple[str, str]]:
+    """Return each carrier that failed, and what to say where its services would be compared."""
+    return [
+        (carrier, f"{carrier} gave no price ({'; '.join(texts)}): another may be cheaper")
+        for carrier, texts in rated.failed.items()
+    ]
 
 
 def _with_warnings(rate: Rate, notes: tuple[str, ...]) -> Rate:

@@ -107,6 +107,28 @@ def test_a_carrier_that_failed_is_in_the_preview_of_a_rule(served: Any) -> None:
         assert frame["service"][0] == "usps:ground_advantage"
         assert "UPS gave no price (Too Many Requests)" in frame["warnings"][0]
         assert session.summary.warnings == 1
+        session.map(service="cheapest of usps")
+        assert not session.preview()["warnings"][0], "UPS was not asked for"
+
+
+def test_a_carrier_that_failed_at_one_account_is_said_when_another_account_sells(
+    served: Any, tmp_path: Path
+) -> None:
+    """Chosen at the sandbox, because UPS gave EasyPost no price: it might have been cheaper."""
+    served.silent = frozenset({"UPS"})
+    served.messages = [{"carrier": "UPS", "type": "rate_error", "message": "Too Many Requests"}]
+    served.dearer = Decimal(500)
+    cheap = sk.SandboxCarrier(tmp_path / "books.db")
+    both = {"easypost": "easypost", "cheap": cheap}
+    home = tmp_path / "home"
+    with sk.BatchSession(ORDERS[:1], shipper=SHOP, carriers=both, home=home) as session:
+        session.map(service="cheapest")
+        frame = session.preview()
+        assert frame["seller"][0] == "cheap"
+        [said] = session.problems.query("code == 'service_left_out'")["problem"]
+        assert said.endswith(
+            "easypost: UPS gave no price (Too Many Requests): another may be cheaper"
+        )
 
 
 def test_what_the_account_insures_by_itself_is_in_the_approved_total(served: Any) -> None:
