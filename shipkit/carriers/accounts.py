@@ -207,7 +207,7 @@ def demand_one_kind(accounts: Accounts) -> None:
     live = ", ".join(name for name, is_live in kinds.items() if is_live)
     other = ", ".join(name for name, is_live in kinds.items() if not is_live)
     raise InputError(
-        f"Live and test accounts cannot be in one batch: {live} spends real money, and {other} "
-        "does not. Nothing was asked.",
+        "Live and test accounts cannot be in one batch. Real money is spent on labels of "
+        f"{live}, and none on those of {other}. Nothing was asked.",
         fix="Set all of them to live, or all of them to test (SHIPKIT_<CARRIER>_ENV).",
     )

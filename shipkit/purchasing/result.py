@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from shipkit.common import html
 from shipkit.common.local_day import local_day, time_zone
-from shipkit.common.words import aligned, total_text
+from shipkit.common.words import aligned, counted, total_text
 from shipkit.errors import CarrierError, CarrierRejected, InputError, ShipmentsFailed
 from shipkit.models import Address, BillTo, Money
 from shipkit.plan.preview import Preview, to_frame
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchResult",
+    "ChargedAbove",
     "can_write_back",
     "charged",
     "failed_rows",
@@ -40,6 +41,31 @@ __all__ = [
     "with_paid_returns",
     "with_refusals",
 ]
+
+
+@dataclass(frozen=True)
+class ChargedAbove:
+    """Shipments that cost more than was quoted and approved, and by how much together."""
+
+    shipments: int = 0
+    totals: Mapping[str, Money] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, results: pa.Table, quotes: pa.Table) -> ChargedAbove:
+        """Compare what was charged with the quotes, row by row, in each currency."""
+        cents, currency = results.column("charged_cents"), results.column("currency")
+        above = pc.subtract(cents, quotes.column("cost_cents"))
+        found = pa.table({"currency": currency, "charged_cents": above, "state": results["state"]})
+        same = pc.equal(currency, quotes.column("currency"))
+        more = found.filter(pc.fill_null(pc.and_(pc.greater(above, 0), same), False))  # noqa: FBT003 - a fill value
+        more = more.filter(pc.equal(more.column("state"), RowState.SHIPPED.value))
+        return cls(more.num_rows, charged(more))
+
+    def __bool__(self) -> bool:
+        return self.shipments > 0
+
+    def __str__(self) -> str:
+        return f"{total_text(self.totals)} for {counted(self.shipments, 'shipment')}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +92,9 @@ class BatchResult(html.Shown):
     """Currency -> amount charged, net of voided rows."""
     others: BilledToOthers
     """What of it the carrier bills to receivers and third parties."""
+    above_quotes: ChargedAbove
+    """What of it is more than was quoted: a carrier that states no price before the purchase may
+    charge another one. ``SpendLimits(price_drift=...)`` stops a job at a larger difference."""
     elapsed_s: float
     """Seconds that this call took; 0 if it bought nothing."""
     live: bool
@@ -98,6 +127,7 @@ class BatchResult(html.Shown):
             remaining=counts[RowState.PENDING] + counts[RowState.IN_FLIGHT],
             totals=charged(results),
             others=BilledToOthers(theirs.num_rows, charged(theirs)),
+            above_quotes=ChargedAbove.of(results, store.quotes),
             elapsed_s=elapsed_s,
             live=identity.live,
             carrier=str(identity),
@@ -175,6 +205,8 @@ class BatchResult(html.Shown):
         rows.append(("Charged", total_text(self.totals)))
         if self.others:
             rows.append(("  billed to others", str(self.others)))
+        if self.above_quotes:
+            rows.append(("  above the quotes", str(self.above_quotes)))
         if self.elapsed_s:
             rows.append(("Time", f"{self.elapsed_s:,.1f} s"))
         return rows

@@ -403,7 +403,9 @@ def test_live_and_test_accounts_are_not_mixed(make, tmp_path):
     live = sk.SandboxCarrier(tmp_path / "live.db")
     live.identity = CarrierIdentity("sandbox", "live", "REAL0001")
     session = make(carriers={"real": live, "trial": sk.SandboxCarrier(tmp_path / "trial.db")})
-    with pytest.raises(InputError, match="real spends real money, and trial does not"):
+    with pytest.raises(
+        InputError, match="money is spent on labels of real, and none on those of trial"
+    ):
         session.preview()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,23 @@ def test_a_service_without_what_a_row_asks_for_is_named_with_the_reason(served: 
         "Signature with Media Mail for this parcel."
     )
     assert "Media Mail is left out" in offers["warnings"]["ground_advantage"]
+
+
+def test_what_was_charged_above_the_quotes_is_in_the_result(served: Any) -> None:
+    """USPS states a price with the label only: one that rose meanwhile is charged, and said."""
+    with sk.BatchSession(ORDERS, shipper=SHOP, carrier="usps") as session:
+        session.map(service="ground_advantage")
+        session.preview()
+        session.approve()
+        approved = session.summary.total
+        served.dearer = Decimal("0.50")
+        result = session.execute(progress=False)
+        count = len(ORDERS)
+        assert (result.status, result.above_quotes.shipments) == ("completed", count)
+        assert result.total_charged.cents == approved.cents + 50 * count
+        said = dict(result.lines())["  above the quotes"]
+        assert said == f"${0.5 * count:.2f} for {count} shipments"
+        assert said in result._repr_html_()
 
 
 def test_how_long_the_quota_takes_is_a_warning_before_anything_is_asked(
