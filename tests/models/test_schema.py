@@ -136,7 +136,7 @@ def test_the_json_of_an_address_is_what_fingerprints_of_the_first_release_contai
 @pytest.mark.parametrize("leaf", OPTIONS, ids=lambda leaf: leaf.name)
 def test_an_option_can_be_edited_and_has_headings(leaf):
     assert leaf in EDITABLE
-    assert headings_of(leaf)
+    assert headings_of(leaf), f"add [{leaf.flat}] to shipkit/orders/data/words/options.toml"
 
 
 def test_the_docs_of_templates_list_every_field_of_a_shipment():
