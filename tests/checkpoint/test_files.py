@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -10,7 +11,7 @@ import threading
 
 import pytest
 
-from shipkit.common.files import Disk, make_private, whole_file, write_file
+from shipkit.common.files import Disk, make_private, one_file, whole_file, write_file
 
 
 def names(folder):
@@ -160,6 +161,31 @@ def test_a_pipe_that_no_program_reads_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="a pipe that no program reads"):
         write_file(tmp_path / "pipe", "text")
+
+
+def test_a_pipe_that_cannot_be_opened_is_not_written_to(tmp_path, monkeypatch):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    os.mkfifo(tmp_path / "pipe")
+
+    def full(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OSError, match="Too many open files"):
+        write_file(tmp_path / "pipe", "text")
+
+
+def test_names_that_differ_by_case_are_one_file_only_where_none_of_them_exists(tmp_path):
+    one, other = tmp_path / "Orders.csv", tmp_path / "orders.csv"
+    assert one_file(one, other), "many disks would make one file of them"
+    assert not one_file(one, tmp_path / "others.csv")
+    one.touch()
+    if other.exists():
+        pytest.skip("this disk ignores case")
+    assert not one_file(one, other)
+    assert not one_file(other, one)
+    assert one_file(one, tmp_path / "x" / ".." / "Orders.csv")
 
 
 def test_a_long_name_has_a_temporary_name_that_fits(tmp_path):
