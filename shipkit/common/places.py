@@ -152,7 +152,17 @@ def state_code(iso: str, text: str | None) -> str | None:
     """Return the code of the state that `text` names in the country `iso`, else `text` itself."""
     if not text:
         return None
-    return state_codes().get(("US" if iso in US_DOMAIN else iso, place_key(text)), text)
+    home = "US" if iso in US_DOMAIN else iso
+    code = state_codes().get((home, place_key(text)))
+    if code is None and home == "US":
+        code = _abbreviated_states().get(place_key(text.replace(".", " ").strip()))
+    return code or text
+
+
+@cache
+def _abbreviated_states() -> dict[str, str]:
+    """Return :func:`place_key` of a state as newspapers shorten it ("Mass.") -> code."""
+    return {place_key(row["name"]): row["code"] for row in _rows("state_abbreviations.csv")}
 
 
 _FORM_OF_STATE = re.compile(r"\s*\(([^()]+ of(?: the)?)\)$")

@@ -70,6 +70,12 @@ def test_a_state_is_looked_up_in_its_country():
     ) == ("WA", "WA", "Washington", "PR", None)
 
 
+def test_a_state_is_known_as_newspapers_shorten_it():
+    texts = ["Mass.", "Calif", "N. Dak.", "W.Va.", "Tex", "Zork."]
+    assert [state_code("US", text) for text in texts] == ["MA", "CA", "ND", "WV", "TX", "Zork."]
+    assert state_code("MX", "Tex") == "Tex"
+
+
 @pytest.mark.parametrize(
     ("text", "state", "wanted"),
     [
