@@ -139,7 +139,8 @@ SHORT_NAMES: Mapping[str, str] = {
     "hold_at": "access_point_id",
     "parcels": "number_of_parcels",
 }
-"""Short name -> field, for columns, defaults and edits. (In a template `parcels` is the list.)"""
+"""Short name -> field, for columns, defaults, templates and edits; `parcels` of a template is the
+list of its parcels."""
 
 
 def field_names(given: Mapping[str, Any], argument: str) -> dict[str, Any]:

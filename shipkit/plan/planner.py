@@ -144,6 +144,8 @@ class Planner:
                     f"The template {template} cannot be read: {error}.",
                     fix="Check the path; a template is UTF-8 text.",
                 ) from None
+        if isinstance(changes.get("template"), str):
+            changes["template"] = mapping.with_field_names(changes["template"])
         if changes.get("returns") is not None:
             one_of("returns", changes["returns"], return_labels.CHOICES)
         if changes.get("residential") is not None:

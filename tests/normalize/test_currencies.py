@@ -181,3 +181,44 @@ def test_a_declared_value_of_no_is_none(shop):
     values, problems = read(shop, "No", "not insured", "50")
     assert values == [("USD", None), ("USD", None), ("USD", 5000)]
     assert problems == []
+
+
+WRITTEN = """{{"ship_to": {{"name": "Ada", "address_line1": "1 Pine St", "city": "Seattle",
+    "state": "WA", "postal_code": "98101"}}, "service": "ground",
+    {own} "parcels": [{{"weight_lb": 2 {parcel}}}], "customs": {{"items": [{items}]}}}}"""
+
+
+def item(amount, currency):
+    value = f'{{"amount": "{amount}", "currency": "{currency}"}}'
+    return f'{{"description": "Mug", "quantity": 1, "unit_value": {value}}}'
+
+
+@pytest.mark.parametrize(
+    ("own", "parcel", "items", "currency"),
+    [
+        ("", "", item(10, "EUR"), "EUR"),
+        ("", ', "declared_value": "5"', item(10, "EUR"), "EUR"),  # was USD, for both
+        ("", "", item(10, "EUR") + "," + item(10, "eur"), "EUR"),
+        ("", "", item(10, "EUR") + "," + item(10, "USD"), "EUR/USD"),  # was EUR, for both
+        ('"currency": "USD",', "", item(10, "EUR"), "EUR/USD"),
+        ('"cod_amount": {"amount": "3", "currency": "CAD"},', "", item(10, "CAD"), "CAD"),
+    ],
+)
+def test_amounts_of_a_template_have_one_currency_or_wait(shop, own, parcel, items, currency):
+    with sk.BatchSession([ROW], shipper=shop) as session:
+        session.map(WRITTEN.format(own=own, parcel=parcel, items=items))
+        (row,) = session._planner.normalized().table.to_pylist()
+        codes = session.problems["code"].tolist()
+    assert row["currency"] == currency
+    assert ("currency_unknown" in codes) is ("/" in currency)
+
+
+def test_short_names_are_fields_in_templates(shop):
+    own = '"saturday": {{ {"saturday": "yes"}["saturday"] | tojson }}, "hold_at": "U1",'
+    with sk.BatchSession([ROW], shipper=shop) as session:
+        text = WRITTEN.format(own="OWN", parcel=', "insurance": "50"', items=item(10, "USD"))
+        session.map(text.replace("OWN", own))
+        (row,) = session._planner.normalized().table.to_pylist()
+    assert row["saturday_delivery"] is True
+    assert row["access_point_id"] == "U1"
+    assert row["parcels"][0]["declared_value_cents"] == 5000

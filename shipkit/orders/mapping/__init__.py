@@ -27,6 +27,7 @@ from shipkit.orders.mapping.mapped import (
 )
 from shipkit.orders.mapping.named_columns import check_settings, given_defaults
 from shipkit.orders.mapping.origins import with_origins
+from shipkit.orders.mapping.template_names import with_field_names
 from shipkit.schema import WAREHOUSE
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "column_uses",
     "given_defaults",
     "map_rows",
+    "with_field_names",
 ]
 
 

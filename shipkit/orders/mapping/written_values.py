@@ -16,7 +16,7 @@ from shipkit.schema import PAPERS
 
 __all__ = ["AMOUNTS", "filled_by_defaults", "mapped_select"]
 
-AMOUNTS = ("declared_value", "unit_value")
+AMOUNTS = ("declared_value", "unit_value", "cod_amount")
 """Leaves that may be an amount, or an object with ``amount`` and ``currency``."""
 
 
@@ -66,9 +66,23 @@ def _leaf(name: str) -> str:
         return _amount(name)
     if name != "currency":
         return name
-    first = "coalesce(declared_value, customs.items[1].unit_value)"
-    of_amount = case((_is_object(first), f"json_extract_string({first}, '$.currency')"))
-    return f"coalesce(currency, {of_amount})"
+    return _currency()
+
+
+def _currency() -> str:
+    """Return SQL of the currency that amounts name; of several, all with a slash, which is none."""
+    given = [
+        f"[{_currency_in('declared_value')}, {_currency_in('cod_amount')}, currency]",
+        f"list_transform(coalesce(more, []), lambda p: {_currency_in('p.declared_value')})",
+        f"list_transform(coalesce(customs.items, []), lambda i: {_currency_in('i.unit_value')})",
+    ]
+    named = f"list_filter(flatten([{', '.join(given)}]), lambda c: trim(c) <> '')"
+    distinct = f"list_sort(list_distinct(list_transform({named}, lambda c: upper(trim(c)))))"
+    return f"nullif(array_to_string({distinct}, '/'), '')"
+
+
+def _currency_in(x: str) -> str:
+    return case((_is_object(x), f"json_extract_string({x}, '$.currency')"))
 
 
 def _struct(name: str, leaves: tuple[str, ...]) -> str:
