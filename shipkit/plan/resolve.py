@@ -34,6 +34,7 @@ from shipkit.plan.offers import (
     unable_rows,
 )
 from shipkit.plan.plan import Edit
+from shipkit.plan.too_large import too_large
 from shipkit.schema import (
     EDITABLE,
     OPTIONS,
@@ -154,6 +155,8 @@ async def choose_services(
     closed: dict[int, set[str]] = {}
     if places_of is not None and any(entry.not_to for entry in offered):
         closed = _closed(asked, offered, places_of(asked))
+    for row, codes in too_large(asked, offered).items():
+        closed.setdefault(row, set()).update(codes)
     shopped = await shop(asked, accounts, shipper)
     offers = _without_closed(_without_unable(shopped.offers, asked, accounts), closed)
     mixed = np.zeros(len(rows), dtype=bool)

@@ -98,6 +98,16 @@ def test_the_cheapest_of_a_carrier_and_within_days(served: Any) -> None:
     assert served.calls["create"] == 1, "one question for all of them"
 
 
+def test_a_rule_chooses_no_service_that_does_not_take_the_parcel(served: Any) -> None:
+    """A price is no promise: of USPS at 90 lb the row would wait, and UPS takes it."""
+    rows = [{**ORDERS[0], "Weight (lb)": 90}, {**ORDERS[1], "Weight (lb)": 160}]
+    with sk.BatchSession(rows, shipper=SHOP, carrier="easypost") as session:
+        session.map(service="cheapest")
+        frame = session.preview()
+    assert frame["service"][0] == "ups:ground"
+    assert "at most" in frame["problem"][1], "no service takes it, and the row says why"
+
+
 def test_a_carrier_that_failed_is_in_the_preview_of_a_rule(served: Any) -> None:
     served.silent = frozenset({"UPS"})
     served.messages = [{"carrier": "UPS", "type": "rate_error", "message": "Too Many Requests"}]
