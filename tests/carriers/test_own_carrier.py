@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import datetime as dt
 import hashlib
 import json
 import os
@@ -262,6 +263,45 @@ def test_preview_approve_execute_find_void_and_labels(pony: Pony, tmp_path: Path
         }
         assert again.resume().shipped == 3  # nothing is left to buy
     assert len(pony.labels) == 4
+
+
+@pytest.mark.usefixtures("here", "pony")
+def test_what_is_no_option_and_cannot_be_sent_is_refused():
+    """Insurance, a packaging and a country would be dropped in silence."""
+    abroad = {"city": "Berlin", "state": "", "zip": "10119", "country": "DE", "phone": "3012345678"}
+    rows = [
+        order(0, country="US", phone="2125550142") | {"declared_value": "500"},
+        order(1, country="US", phone="2125550142") | {"packaging": "pak"},
+        order(2, **abroad),
+        order(3, country="US", phone="2125550142"),
+    ]
+    with batch(rows) as session:
+        priced = session.preview()["cost_cents"].notna().tolist()
+        refused = session.problems.query("severity == 'error'").set_index("row_number")["problem"]
+    assert priced == [False, False, False, True]
+    assert refused.to_dict() == {
+        1: "parcels[0].declared_value: Pony Parcels does not insure",
+        2: "parcels[0].packaging: Pony Parcels has no boxes of its own",
+        3: "ship_to.country: Pony Parcels does not go abroad",
+    }
+
+
+@pytest.mark.usefixtures("here")
+def test_the_origin_the_day_and_the_references_of_a_row_are_sent():
+    from pony_shipkit.carrier import _question
+
+    place = sk.Address(**SHOP)
+    shipment = sk.Shipment(
+        ship_to=place,
+        ship_from=place.model_copy(update={"city": "Austin"}),
+        service="trot",
+        parcels=(sk.Parcel(weight_lb=2),),
+        ship_date=dt.date(2026, 12, 10),
+        references={"po": "PO 7"},
+    )
+    sent = _question(shipment, place)
+    assert sent["from"]["city"] == "Austin"
+    assert (sent["day"], sent["references"]) == ("2026-12-10", {"po": "PO 7"})
 
 
 @pytest.mark.usefixtures("here")
