@@ -190,7 +190,8 @@ class Spec:
     kind: str
     """How text becomes a value; one of :data:`KINDS`."""
     headings: tuple[str, ...] = ()
-    """Column headings that mean this field, in lower case words."""
+    """Column headings that mean this field, in lower case words. Options have further ones, or all
+    of theirs, in ``orders/data/words/options.toml``."""
     editable: bool = False
     """Whether ``session.edit(clause, field=value)`` may set it."""
     words: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -207,7 +208,8 @@ class Spec:
     ``capabilities.options`` does not list has a problem; nothing is dropped silently.
     """
     since: int = 1
-    """The schema version that added the field. Version 1 is the first release.
+    """The schema version that added the field. Version 1 is the first release. A new field takes
+    the highest number that is in use.
 
     A plan in which no row fills a later field has the fingerprint that it had before the field
     existed, so the same orders stay the same job across an upgrade.
