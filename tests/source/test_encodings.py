@@ -207,6 +207,14 @@ def test_a_nul_byte_is_removed_wherever_it_stands(tmp_path, before):
     assert f"3 NUL bytes removed (first in line {before // 40 + 2})" in str(loaded.report)
 
 
+@pytest.mark.parametrize("end", [b"\x1a", b"\r\n\x1a", b"\r\n\x1a\r\n"])
+def test_the_mark_at_the_end_of_a_file_of_dos_is_no_order(tmp_path, end):
+    loaded = source.load(write(tmp_path, HEAD.encode(), US.encode().rstrip() + end))
+    assert rows(loaded)[-1] == rows(source.load(write(tmp_path, HEAD.encode(), US.encode())))[-1]
+    assert "Ctrl-Z at its end removed" in str(loaded.report)
+    assert loaded.report.lines.missing == 0
+
+
 def test_a_nul_byte_between_two_letters_is_a_letter_that_was_lost(tmp_path):
     path = write(tmp_path, HEAD.encode(), b"2,Bo R\0y,2 Oak St,Austin,78701,US\r\n")
     assert rows(source.load(path))[-1] == ("Bo R\ufffdy", "2 Oak St", "Austin")

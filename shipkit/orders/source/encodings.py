@@ -17,7 +17,10 @@ from typing import Final
 from shipkit.common.places import country_codes
 from shipkit.orders.source.alphabets import PAGES, countries_in, foreign_words, text_score
 
-__all__ = ["CodePage", "code_page", "line_text", "title_of", "without_nul"]
+__all__ = ["END_OF_DOS", "CodePage", "code_page", "line_text", "title_of", "without_nul"]
+
+END_OF_DOS: Final = b"\x1a"
+"""Ctrl-Z: what programs of DOS write at the end of a file."""
 
 _USUAL: Final = {
     "cp1252": 2.0,
@@ -193,7 +196,12 @@ def is_broken_utf8(line: bytes) -> bool:
 
 
 def without_nul(line: bytes) -> bytes:
-    """Return a line without NUL bytes; between two letters, one is a letter that was lost."""
+    """Return a line without NUL bytes, and Ctrl-Z at its end.
+
+    Between two letters, a NUL byte is a letter that was lost.
+    """
+    if END_OF_DOS in line[-3:]:
+        line = line.rstrip(b"\r\n").removesuffix(END_OF_DOS)
     if b"\0" not in line:
         return line
     lost = re.sub(rb"(?<=[^\W_])\0+(?=[^\W_])", "\ufffd".encode(), line)

@@ -16,6 +16,7 @@ from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Note
 from shipkit.orders.source.encodings import (
+    END_OF_DOS,
     CodePage,
     code_page,
     line_text,
@@ -101,6 +102,8 @@ def _of_bytes(file: IO[bytes], name: str, sha: str, packed: bool, encoding: str)
     if facts.marks:
         text = "byte order mark within the text"
         notes += (_counted_note(facts.marks, text, facts.first_mark, name, "removed"),)
+    if facts.ends_as_dos:
+        notes += (Note("repaired", f"{name}: Ctrl-Z at its end removed."),)
     if facts.escapes:
         return _with_escapes(file, name, sha, packed)
     if facts.first_bad is None:
@@ -229,6 +232,8 @@ class _ByteFacts:
     marks: int = 0
     first_mark: int = 0
     escapes: bool = False
+    ends_as_dos: bool = False
+    """Whether the last byte is Ctrl-Z, as programs of DOS end a file."""
 
 
 def _facts(file: IO[bytes]) -> _ByteFacts:
@@ -253,7 +258,8 @@ def _facts(file: IO[bytes]) -> _ByteFacts:
             facts.first_mark = facts.first_mark or lines + chunk.count(b"\n", 0, place)
             facts.marks += seam
         lines += chunk.count(b"\n")
-        tail = chunk[-3:]
+        tail = (tail + chunk[-3:])[-3:]
+    facts.ends_as_dos = tail.rstrip(b"\r\n").endswith(END_OF_DOS)
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
