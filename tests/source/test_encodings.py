@@ -226,6 +226,12 @@ def test_a_file_that_is_mostly_nul_is_no_text(tmp_path):
         source.load(path)
 
 
+def test_xml_that_is_no_workbook_is_named_as_what_it_is(tmp_path):
+    path = write(tmp_path, b"<?xml version='1.0'?>\n<orders><order><id>1</id></order></orders>\n")
+    with pytest.raises(sk.errors.SourceError, match="is an XML document, not a table"):
+        source.load(path)
+
+
 @pytest.mark.parametrize(("page", "country"), [("iso2022_jp", "JP"), ("iso2022_kr", "KR")])
 def test_escapes_that_change_the_alphabet_are_decoded(tmp_path, page, country):
     text = HEAD + line(1, PLACES[country], country) * 40

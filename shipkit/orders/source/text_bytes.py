@@ -71,6 +71,7 @@ def scan(path: Path, wanted: str | None) -> Scan:
                     f"{path.name} is empty (0 bytes).", fix="Export it again, or check the path."
                 )
             _refuse_database(path, head)
+            _refuse_xml(path, head)
             found = _by_mark(path, head)
             if wanted is not None:
                 _prove(path, packed, wanted)
@@ -210,6 +211,16 @@ def _refuse_database(path: Path, head: bytes) -> None:
             f"{path.name} is a SQLite database, not a file of orders.",
             fix=f'Name its table, in Python: sk.Database("sqlite:///{path}", table="..."). Or '
             "export the table as CSV.",
+        )
+
+
+def _refuse_xml(path: Path, head: bytes) -> None:
+    """Refuse XML that is no workbook: its tags would be read as rows of one column."""
+    if head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<?xml"):
+        raise SourceError(
+            f"{path.name} is an XML document, not a table.",
+            fix="Export the orders as CSV, XLSX or JSON; or open the file in Excel and save it as "
+            ".xlsx.",
         )
 
 
