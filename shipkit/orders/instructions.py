@@ -246,5 +246,10 @@ def _phrases(given: Sequence[str]) -> tuple[str, ...]:
     "ADR" is an agreement on dangerous goods; as a heading is read, it is short for an address.
     """
     read = {text: phrase(text) for text in given}
-    made = (each for text in given for each in (read[text], text))
-    return tuple(dict.fromkeys(each for each in made if each and each != "address"))
+    made = (
+        each
+        for text in given
+        for each in (read[text], text)
+        if each and (each != "address" or text == "address")
+    )
+    return tuple(dict.fromkeys(made))

@@ -233,6 +233,11 @@ def test_a_part_of_an_address_is_seen_in_any_wording(heading):
         *((h, "the number of parcels") for h in ("Satchels", "Bulto")),
         *((h, "the number of parcels") for h in ("Shipments", "Boxes/Order")),
         ("Line Two", "a part of the address"),
+        ("Second address", "a part of the address"),
+        *(
+            (h, "another address, which may be the recipient's")
+            for h in ("New Address", "Corrected ZIP", "New Street", "Forward to", "Neue Adresse")
+        ),
         *((h, "another address, which may be the recipient's") for h in ("Gift City",)),
         *((h, "another address, which may be the recipient's") for h in ("Gift Address",)),
         *(
@@ -248,7 +253,12 @@ def test_what_a_heading_of_few_files_asks_for(heading, what):
 
 
 @pytest.mark.parametrize(
-    "heading", ["Secondary Email", "Gift Card Code", "Lot", "Gift Certificate", "Packing slip no"]
+    "heading",
+    [
+        *("Secondary Email", "Gift Card Code", "Lot", "Gift Certificate", "Packing slip no"),
+        *("New email address", "New Billing Address", "Old Address", "Address validated at"),
+        *("Alternate Address", "Extra charge for address correction"),
+    ],
 )
 def test_headings_that_are_near_ask_for_nothing(heading):
     assert instruction_of(heading) is None
