@@ -17,6 +17,7 @@ from shipkit.carriers.ups.service_codes import weigh
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.service_options import package_fields, package_options
 from shipkit.carriers.ups.text import clean, cut
+from shipkit.common.words import counted
 from shipkit.models import NUMBERED_REFERENCES, Money, Parcel, Shipment, Signature
 
 __all__ = [
@@ -30,6 +31,10 @@ __all__ = [
 ]
 
 _LIMITS: Final = SERVICES.limits
+
+_RETURNED_FROM_US, _RETURNED = 1, 20
+"""Parcels of a return: "For Return Shipments up to 20 packages are allowed. US/PR origin return
+movements are limited to only one package." (Shipping.yaml, Package)"""
 
 _MOST_REFERENCES: Final = 4
 """Of the user: UPS accepts five (Package.ReferenceNumber, maximum 5), and one is shipkit's."""
@@ -85,8 +90,17 @@ Another two-letter name is sent as it is, any other name without a code.
 """
 
 
-def parcels_of(shipment: Shipment) -> tuple[Parcel, ...]:
+def parcels_of(route: Route, shipment: Shipment) -> tuple[Parcel, ...]:
     """Return the parcels of `shipment`. Raises CarrierRejected when they are too many."""
+    returned = _RETURNED_FROM_US if route.pair[0] in ("US", "PR") else _RETURNED
+    if shipment.is_return and len(shipment.parcels) > returned:
+        raise refuse(
+            "parcels",
+            f"UPS takes {counted(returned, 'parcel')} for a return label from {route.pair[0]}, not "
+            f"{len(shipment.parcels)}.",
+            "Make each parcel an order of its own, or leave its return label out: "
+            "session.skip(clause).",
+        )
     if _LIMITS.parcels is not None and len(shipment.parcels) > _LIMITS.parcels:
         raise refuse(
             "parcels",

@@ -370,9 +370,9 @@ def _demand_its_places(route: Route, service: str) -> None:
 
 def demand_description(route: Route, shipment: Shipment) -> None:
     """Refuse goods without a description, abroad where there is no customs: Standard needs none."""
-    abroad = route.pair[0] != route.pair[1] and not route.crosses_customs
     inside_eu = set(route.pair) <= EU and shipment.service == ServiceLevel.STANDARD
-    if abroad and not inside_eu and not route.description(shipment):
+    wanted = (route.pair[0] != route.pair[1] and not inside_eu) or "AE" in route.pair
+    if wanted and not route.crosses_customs and not route.description(shipment):
         raise refuse(
             "description",
             "UPS requires a description of the goods on this route.",

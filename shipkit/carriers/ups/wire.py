@@ -177,7 +177,7 @@ def rate(
         },
         "Package": [
             rated_package(parcel, i, route, shipment)
-            for i, parcel in enumerate(parcels_of(shipment))
+            for i, parcel in enumerate(parcels_of(route, shipment))
         ],
     }
     if documents_only(route, shipment):
@@ -258,7 +258,7 @@ def _ship_body(
         "Service": {"Code": code},
         "Package": [
             shipped_package(parcel, i, route, shipment)
-            for i, parcel in enumerate(parcels_of(shipment))
+            for i, parcel in enumerate(parcels_of(route, shipment))
         ],
     }
     body |= access_point(route, shipment, rated=False)

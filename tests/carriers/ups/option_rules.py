@@ -62,10 +62,12 @@ def _billing(
 
 
 def _of_packages(shipment: dict[str, Any], pair: tuple[str, str]) -> tuple[str, str] | None:
-    """Shipping.yaml: ShipperReleaseIndicator, COD, SimpleRate."""
+    """Shipping.yaml: Package (returns), ShipperReleaseIndicator, COD, SimpleRate."""
     inside = set(pair) <= _US_PR
     whole = shipment.get("ShipmentServiceOptions", {})
     returned = "ReturnService" in shipment or "ReturnService" in whole
+    if returned and len(shipment["Package"]) > (1 if pair[0] in _US_PR else 20):
+        return OTHER, "more packages than a return may have"
     for package in shipment["Package"]:
         options = package.get("PackageServiceOptions", {})
         if "ShipperReleaseIndicator" in options and (

@@ -457,6 +457,7 @@ def test_sound_shipments_of_every_kind_build_valid_requests(
     contract: Any, ups_module: Any, shop: Address, shipment: Shipment
 ) -> None:
     assume(not (shipment.is_return and shipment.signature is not Signature.NONE))
+    assume(not shipment.is_return or len(shipment.parcels) == 1)
     # A longer street that can be cut nowhere waits for a person: tests/normalize/test_street_lines.
     assume(len(shipment.ship_to.address_line1 or "") <= 35)
     assert check(contract, ups_module, shipment, shop)
@@ -613,6 +614,41 @@ def test_a_return_label_goes_from_the_customer_to_the_shop(
         "Harbor Goods",
     )
     assert body["ReturnService"] == {"Code": "9"}
+
+
+def test_a_return_label_has_one_parcel_from_the_us_and_twenty_from_elsewhere(
+    shop: Address, shipment: Shipment
+) -> None:
+    """Shipping.yaml, Package: "US/PR origin return movements are limited to only one package"."""
+    back = shipment.model_copy(update={"is_return": True, "parcels": shipment.parcels * 2})
+    with pytest.raises(CarrierRejected, match="1 parcel for a return label from US, not 2"):
+        wire.check(back, shop)
+    with pytest.raises(CarrierRejected, match="1 parcel"):
+        wire.rate(back, shop, account=ACCOUNT)
+    berlin = {
+        "address_line1": "Hauptstr. 1",
+        "city": "Berlin",
+        "state": None,
+        "postal_code": "10115",
+        "country": "DE",
+    }
+    here, there = shop.model_copy(update=berlin), shipment.ship_to.model_copy(update=berlin)
+    several = back.model_copy(update={"ship_to": there, "service": "standard"})
+    wire.check(several.model_copy(update={"parcels": shipment.parcels * 20}), here)
+    with pytest.raises(CarrierRejected, match="20 parcels"):
+        wire.check(several.model_copy(update={"parcels": shipment.parcels * 21}), here)
+
+
+def test_a_parcel_within_the_emirates_needs_a_description(
+    shop: Address, shipment: Shipment
+) -> None:
+    """Shipping.yaml, Description: "required for all UAE shipments", domestic ones too."""
+    dubai = {"city": "Dubai", "state": None, "postal_code": None, "country": "AE"}
+    here, there = shop.model_copy(update=dubai), shipment.ship_to.model_copy(update=dubai)
+    parcel = shipment.model_copy(update={"ship_to": there, "service": "worldwide_saver"})
+    with pytest.raises(CarrierRejected, match="description of the goods"):
+        wire.check(parcel, here)
+    wire.check(parcel.model_copy(update={"description": "Books"}), here)
 
 
 @pytest.mark.parametrize(
