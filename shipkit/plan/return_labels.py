@@ -24,6 +24,7 @@ __all__ = [
     "CHOICES",
     "edits_of_both",
     "first_number",
+    "of_bought_parcels",
     "parcel_places",
     "priced_together",
     "settled_together",
@@ -176,6 +177,31 @@ def settled_together(problems: pa.Table, table: pa.Table, skipped: Mapping[int, 
         elif label in errors and parcel not in errors:
             waiting.append(_waits(parcel, *_for_label(label, errors[label])))
     return pa.concat_tables([problems.filter(pa.array(kept, pa.bool_())), problems_table(waiting)])
+
+
+def of_bought_parcels(problems: pa.Table, table: pa.Table, bought: Collection[int]) -> pa.Table:
+    """Return the problems of a plan without what only holds return labels of `bought` parcels.
+
+    An order that was shipped last week has a ship date that is past: that holds its parcel, which
+    an earlier job has, and not the return label. Other problems may be those of both.
+    """
+    places = parcel_places(table)
+    if places is None or not bought:
+        return problems
+    numbers = table.column("row_number").to_pylist()
+    waits = pc.equal(problems.column("code"), _WAITS)
+    others = pc.and_(
+        pc.equal(problems.column("severity"), "error"),
+        pc.invert(pc.or_(waits, pc.equal(problems.column("code"), "ship_date_past"))),
+    )
+    held = {*problems.filter(others).column("row_number").to_pylist()}
+    free = [
+        numbers[label]
+        for label in np.flatnonzero(places >= 0)
+        if int(places[label]) in bought and numbers[places[label]] not in held
+    ]
+    freed = pc.is_in(problems.column("row_number"), value_set=pa.array(free, pa.int64()))
+    return problems.filter(pc.invert(pc.and_(waits, freed)))
 
 
 def priced_together(

@@ -7,6 +7,7 @@ import datetime as dt
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ from shipkit.common.local_day import local_day
 from shipkit.common.portal import demand_asyncio
 from shipkit.models import LabelSpec
 from shipkit.orders.masking import OPEN_ROLES, masked
-from shipkit.plan import preview, preview_store, questions
+from shipkit.plan import preview, preview_store, questions, return_labels
 from shipkit.plan.duties import duties
 from shipkit.plan.mapped_table import as_mapped
 from shipkit.plan.plan import Plan
@@ -245,12 +246,15 @@ class PriceMembers(OrderMembers):
             today=local_day(plan.shipper, _now()),
         )
         held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
+        bought = history.bought(held)
+        free = return_labels.of_bought_parcels(plan.problems, plan.table, bought)
+        plan = replace(plan, problems=free)
         shown = await preview.price(
             plan,
             self._connection.accounts(),
             now=_now(),
             held=held,
-            bought=history.bought(held),
+            bought=bought,
             notes=notes,
             max_age=self.max_quote_age,
         )

@@ -198,6 +198,25 @@ def test_return_labels_are_bought_alone_for_parcels_of_an_earlier_job(
     assert str(second[11]["tracking_number"]) in shown[11]["problem"]
 
 
+def test_a_ship_date_of_last_week_holds_no_return_label_of_a_bought_parcel(
+    orders: Path, make: Callable[..., sk.BatchSession]
+) -> None:
+    with make(orders) as session:
+        session.map(service="ground").edit("order_id = 'A2'", city="Seattle")
+        session.skip("order_id = 'A3'")
+        session.preview()
+        session.approve()
+        session.execute()
+    with make(orders) as later:
+        later.map(service="ground", returns="with_each").edit("order_id = 'A2'", city="Seattle")
+        later.edit("order_id IN ('A1', 'A3')", ship_date="2026-01-05")
+        later.edit("order_id = 'A2'", weight_lb=1)
+        shown = by_row(later.preview())
+    assert "in the past" in shown[1]["problem"]
+    assert shown[11]["cost"] > 0  # its parcel is bought
+    assert "its parcel, row 3" in shown[13]["problem"]  # this one is not
+
+
 @pytest.mark.parametrize("returns", [None, "with_each"])
 def test_rows_that_were_dropped_between_orders_keep_the_cells_of_each_order(
     tmp_path: Path, make: Callable[..., sk.BatchSession], returns: str | None
