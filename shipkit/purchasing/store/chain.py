@@ -23,8 +23,7 @@ _GENESIS = 0
 """The sequence number before the first segment."""
 
 _OF_A_NOTE: Final = ENTRIES.names[:-1]
-_NO_NOTES: Final = ENTRIES.empty_table().drop_columns(["labels"])
-"""The entries of a part that move no row are its first row group; most parts have none."""
+"""Columns of the entries that move no row: a part's first row group; most parts have none."""
 
 _TRIES = 4
 """A reader next to a running job may see a file vanish between listing and reading."""
@@ -40,8 +39,8 @@ class ChainLink:
     """SHA-256 of the segment before it."""
     sha256: str
     """SHA-256 of the last segment that it covers."""
-    notes: pa.Table
-    """The entries that move no row, all columns but the label bytes.
+    notes: pa.Table | None
+    """The entries that move no row, all columns but the label bytes; None where there are none.
 
     Read with the rest: a running job may remove the file a moment later.
     """
@@ -74,7 +73,9 @@ class Chain:
 
     def notes(self) -> pa.Table:
         """Return the entries that move no row (the job's own, and surplus), oldest first."""
-        return pa.concat_tables([_NO_NOTES, *(link.notes for link in self.links)])
+        none = ENTRIES.empty_table().drop_columns(["labels"])
+        found = [link.notes for link in self.links if link.notes is not None]
+        return pa.concat_tables([none, *found])
 
 
 def read_chain(folder: Path, genesis: str, columns: Sequence[str] | None = None) -> Chain:
@@ -138,7 +139,7 @@ def _next_link(candidates: list[Part], previous: str, columns: Sequence[str]) ->
         meta = metadata(file)
         # The files are small: handing them to threads takes longer than reading them.
         table = file.read(columns=list(columns), use_threads=False)
-        notes = file.read_row_group(0, columns=_OF_A_NOTE) if meta["notes"] else _NO_NOTES
+        notes = file.read_row_group(0, columns=_OF_A_NOTE) if meta["notes"] else None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise corrupt(part.path, f"cannot be read ({error})") from error
     if meta["previous"] != previous:
