@@ -64,6 +64,9 @@ PACKAGING: Final = MappingProxyType(
 )
 """`Parcel.packaging` -> UPS's code. A UPS code itself is accepted too."""
 
+_OF_AIR_SERVICES: Final = frozenset(PACKAGING.values()) - {"02", "30"}
+"""What UPS gives away for its air services (ups.com, "Packaging supplies")."""
+
 REFERENCES: Final = MappingProxyType(
     {
         "po": "PO",
@@ -127,8 +130,16 @@ def rated_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) 
 
 def shipped_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) -> dict[str, Any]:
     """Return a package as Ship expects it. Raises CarrierRejected for what UPS would refuse."""
+    packaging = _packaging(parcel, index)
+    entry = SERVICES.entry(shipment.service)
+    if packaging in _OF_AIR_SERVICES and entry.facts.get("own_box_only", False):
+        raise refuse(
+            f"parcels[{index}].packaging",
+            f"UPS {entry.title} does not take {parcel.packaging!r}: it is for UPS's air services.",
+            "Use a box of your own (package), or an air service.",
+        )
     package: dict[str, Any] = {
-        "Packaging": {"Code": _packaging(parcel, index)},
+        "Packaging": {"Code": packaging},
         "PackageWeight": _weight(parcel, index, route, shipment, named=False),
     }
     description = latin(

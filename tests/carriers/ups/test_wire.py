@@ -101,7 +101,7 @@ def variants(base: Shipment, abroad: Shipment) -> dict[str, Shipment]:
             "address_line2": "Suite 12",
         }
     )
-    insured = Parcel(weight_lb=0.04, declared_value=Money.of("1250.5"), packaging="pak")
+    insured = Parcel(weight_lb=0.04, declared_value=Money.of("1250.5"), packaging="box")
     return {
         "plain": base,
         "signature": base.model_copy(update={"signature": Signature.REQUIRED}),

@@ -644,9 +644,17 @@ def test_a_return_label_takes_no_signature() -> None:
     ],
 )
 def test_packaging_is_sent_as_upss_code(name: str, code: str) -> None:
-    parcels = (Parcel(weight_lb=1, packaging=name),)
-    assert bought(to(parcels=parcels))["Package"][0]["Packaging"] == {"Code": code}
-    assert rate(to(parcels=parcels))["Package"][0]["PackagingType"] == {"Code": code}
+    sent = to(parcels=(Parcel(weight_lb=1, packaging=name),), service="next_day_air")
+    assert bought(sent)["Package"][0]["Packaging"] == {"Code": code}
+    assert rate(sent)["Package"][0]["PackagingType"] == {"Code": code}
+
+
+@pytest.mark.parametrize("service", ["ground", "ground_saver", "3_day_select"])
+def test_packaging_of_air_services_is_not_for_the_others(service: str) -> None:
+    error = refused(to(parcels=(Parcel(weight_lb=1, packaging="pak"),), service=service))
+    assert error.details["field"] == "parcels[0].packaging"
+    bought(to(parcels=(Parcel(weight_lb=1, packaging="box"),), service=service))
+    bought(to(parcels=(Parcel(weight_lb=1, packaging="pak"),), service="2nd_day_air"))
 
 
 def test_unknown_packaging_is_refused_with_the_known_ones() -> None:
@@ -881,7 +889,8 @@ def test_a_state_is_sent_as_letters_and_digits_or_left_out(
 @pytest.mark.parametrize(("given", "code"), [("2", "02"), ("02", "02"), ("1", "01"), ("4", "04")])
 def test_a_packaging_code_without_its_zero_is_read(given: str, code: str) -> None:
     parcels = (Parcel(weight_lb=1, packaging=given),)
-    assert bought(to(parcels=parcels))["Package"][0]["Packaging"] == {"Code": code}
+    sent = bought(to(parcels=parcels, service="next_day_air"))
+    assert sent["Package"][0]["Packaging"] == {"Code": code}
 
 
 @pytest.mark.parametrize(
