@@ -652,6 +652,8 @@ def answer(card, shipment, as_of) -> dict:
     try:
         rate = card.quote(shipment, SHOP, as_of)
         assert not rate.estimated, "a card states every part"
-        return rate.model_dump(exclude={"service", "warnings", "estimated"}) | {"problem": None}
+        return rate.model_dump(exclude={"service", "warnings", "estimated", "left_out"}) | {
+            "problem": None
+        }
     except CarrierRejected as refused:
         return {"cost_cents": None, "problem": refused.message, "fix": refused.fix}
