@@ -127,7 +127,7 @@ def test_more_parcels_origin_references_and_customs_can_be_written(orders, shop)
       "ship_from": {"name": "Depot", "address_line1": "9 Dock Rd", "city": "Newark",
         "state": "New Jersey", "postal_code": "07102"},
       "parcels": [{"weight_lb": 1}, {"weight_lb": "8 oz", "length_in": 10, "width_in": 5,
-        "height_in": 2, "declared_value": {"amount": "12.50", "currency": "EUR"}}],
+        "height_in": 2, "declared_value": {"amount": "12.50", "currency": "USD"}}],
       "references": {"po": "4412", "n": {{ row.qty }}},
       "customs": {"reason": "Gift", "items": [{"description": "Doll",
         "quantity": {{ row.items }}, "unit_value": "$4.10", "origin_country": "China",
