@@ -248,7 +248,8 @@ class PriceMembers(OrderMembers):
         held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
         bought = history.bought(held)
         free = return_labels.of_bought_parcels(plan.problems, plan.table, bought)
-        plan = replace(plan, problems=free)
+        if free is not plan.problems:
+            plan = replace(plan, problems=free)
         shown = await preview.price(
             plan,
             self._connection.accounts(),
