@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 import pickle
+import re
 import threading
 
 import pytest
@@ -401,4 +402,4 @@ def test_jobs_and_resume_take_the_url(sandbox_job, machine, capsys):
     assert job.job_id in capsys.readouterr().out
     machine()
     assert main(["resume", job.job_id, "--home", url]) == 0
-    assert "Shipped  3" in capsys.readouterr().out
+    assert re.search(r"^Shipped +3$", capsys.readouterr().out, re.MULTILINE)
