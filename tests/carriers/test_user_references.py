@@ -60,10 +60,10 @@ def test_the_users_come_first_and_the_order_number_if_it_fits(sent: Any, most: i
 def test_an_order_number_that_is_not_on_the_label_is_a_warning() -> None:
     full = {f"reference_{n}": str(n) for n in range(1, 4)}
     why = "the order number is not on the label: your references take its place"
-    assert reference_notes(order(**full)) == []
-    assert reference_notes(order(**full, reference_4="4")) == [why]
-    assert reference_notes(order(**full, reference_4="A-1")) == []
-    assert reference_notes(order(order_id="x" * 31)) == [
+    assert reference_notes(order(**full), SHOP) == []
+    assert reference_notes(order(**full, reference_4="4"), SHOP) == [why]
+    assert reference_notes(order(**full, reference_4="A-1"), SHOP) == []
+    assert reference_notes(order(order_id="x" * 31), SHOP) == [
         "the order number is not on the label: it is longer than 30 characters"
     ]
     assert row_notes(order(reference_1="1")) == ()

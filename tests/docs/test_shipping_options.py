@@ -66,6 +66,7 @@ GOODS = Customs(
     )
 )
 INSIDE = Shipment(ship_to=HOME, service="ground", parcels=(BOX,))
+BY_AIR = INSIDE.model_copy(update={"service": "next_day_air"})
 ABROAD = Shipment(ship_to=BERLIN, service="worldwide_saver", parcels=(BOX,), customs=GOODS)
 
 PAYER = {"bill_to": "third_party", "bill_account": "B2C3D4", "bill_postal_code": "10001"}
@@ -94,7 +95,7 @@ EXAMPLES: dict[str, tuple[Shipment, dict[str, Any]]] = {
     "additional_handling": (INSIDE, {"additional_handling": True}),
     "simple_rate": (INSIDE, {"simple_rate": "m"}),
     "declared_value": (INSIDE, {"declared_value": Money.of("900")}),
-    "packaging": (INSIDE, {"packaging": "pak"}),
+    "packaging": (BY_AIR, {"packaging": "pak"}),
     **{name: (INSIDE, {name: "PO 4412"}) for name in NUMBERED_REFERENCES},
     "ioss_number": (ABROAD, {"ioss_number": "IM0123456789"}),
     "sender_tax_id": (ABROAD, {"sender_tax_id": "12-3456789"}),

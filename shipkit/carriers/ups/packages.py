@@ -23,6 +23,7 @@ from shipkit.models import NUMBERED_REFERENCES, Money, Parcel, Shipment, Signatu
 __all__ = [
     "PACKAGING",
     "REFERENCES",
+    "demand_own_box",
     "parcels_of",
     "place_references",
     "rated_package",
@@ -114,6 +115,21 @@ def parcels_of(route: Route, shipment: Shipment) -> tuple[Parcel, ...]:
     return shipment.parcels
 
 
+def demand_own_box(shipment: Shipment) -> None:
+    """Refuse packaging of UPS's air services, where the shipment's service does not take it."""
+    entry = SERVICES.entry(shipment.service)
+    if not entry.facts.get("own_box_only", False):
+        return
+    for index, parcel in enumerate(shipment.parcels):
+        if _packaging(parcel, index) in _OF_AIR_SERVICES:
+            raise refuse(
+                f"parcels[{index}].packaging",
+                f"UPS {entry.title} does not take {parcel.packaging!r}: it is for UPS's air "
+                "services.",
+                "Use a box of your own (package), or an air service.",
+            )
+
+
 def rated_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) -> dict[str, Any]:
     """Return a package as Rate expects it. Raises CarrierRejected for what UPS would refuse."""
     package: dict[str, Any] = {
@@ -130,16 +146,8 @@ def rated_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) 
 
 def shipped_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) -> dict[str, Any]:
     """Return a package as Ship expects it. Raises CarrierRejected for what UPS would refuse."""
-    packaging = _packaging(parcel, index)
-    entry = SERVICES.entry(shipment.service)
-    if packaging in _OF_AIR_SERVICES and entry.facts.get("own_box_only", False):
-        raise refuse(
-            f"parcels[{index}].packaging",
-            f"UPS {entry.title} does not take {parcel.packaging!r}: it is for UPS's air services.",
-            "Use a box of your own (package), or an air service.",
-        )
     package: dict[str, Any] = {
-        "Packaging": {"Code": packaging},
+        "Packaging": {"Code": _packaging(parcel, index)},
         "PackageWeight": _weight(parcel, index, route, shipment, named=False),
     }
     description = latin(

@@ -41,6 +41,7 @@ from shipkit.carriers.ups.access_points import access_point
 from shipkit.carriers.ups.billing import charges
 from shipkit.carriers.ups.customs import international_forms, invoice_line_total, rated_value
 from shipkit.carriers.ups.packages import (
+    demand_own_box,
     parcels_of,
     place_references,
     rated_package,
@@ -143,6 +144,7 @@ def demand_service(route: Route, shipment: Shipment) -> None:
     demand_a_service_that_runs(route, shipment.service)
     demand_description(route, shipment)
     demand_simple_rate(shipment)
+    demand_own_box(shipment)
     code_of(route, shipment)
 
 

@@ -276,7 +276,8 @@ def _explains(row: Sequence[str], titles: Sequence[str], others: Sequence[Sequen
         return False  # the headings again, which are found in all rows
     if len(filled) >= 3 and all(_RULED_OFF.fullmatch(cell) for _, cell in filled):
         return True
-    if len(filled) >= 4 and all(cell == str(column + 1) for column, cell in enumerate(row)):
+    numbers = len(filled) >= 4 and all(cell == str(at) for at, cell in enumerate(row, start=1))
+    if numbers and others:
         return True  # the numbers of the columns
     units = sum(1 for column, cell in filled if _unit_of(cell) and _measured(titles[column]))
     words = sum(1 for _, cell in filled if _is_explaining(cell))
