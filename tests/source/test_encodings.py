@@ -215,6 +215,20 @@ def test_the_mark_at_the_end_of_a_file_of_dos_is_no_order(tmp_path, end):
     assert loaded.report.lines.missing == 0
 
 
+@pytest.mark.parametrize("other", [b"Bo Day", b"Bo\x00 Day", b"Jos\xe9 Day"])
+def test_a_letter_that_became_ctrl_z_ends_no_line_and_is_not_removed(tmp_path, other):
+    lines = [b"id,name", b"1,Jos\x1a", b"2," + other, b"3,Zo\x1a", b""]
+    loaded = source.load(write(tmp_path, b"\r\n".join(lines)))
+    assert [
+        row[:2]
+        for row in loaded.con.sql(
+            f"SELECT id, name FROM {loaded.text.sql} ORDER BY row_number"
+        ).fetchall()
+    ][::2] == [("1", "Jos\x1a"), ("3", "Zo\x1a")]
+    assert loaded.rows == 3
+    assert "Ctrl-Z" not in str(loaded.report)
+
+
 def test_a_nul_byte_between_two_letters_is_a_letter_that_was_lost(tmp_path):
     path = write(tmp_path, HEAD.encode(), b"2,Bo R\0y,2 Oak St,Austin,78701,US\r\n")
     assert rows(source.load(path))[-1] == ("Bo R\ufffdy", "2 Oak St", "Austin")

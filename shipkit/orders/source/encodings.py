@@ -17,9 +17,17 @@ from typing import Final
 from shipkit.common.places import country_codes
 from shipkit.orders.source.alphabets import PAGES, countries_in, foreign_words, text_score
 
-__all__ = ["END_OF_DOS", "CodePage", "code_page", "line_text", "title_of", "without_nul"]
+__all__ = [
+    "CodePage",
+    "code_page",
+    "ends_as_dos",
+    "line_text",
+    "title_of",
+    "without_end_of_dos",
+    "without_nul",
+]
 
-END_OF_DOS: Final = b"\x1a"
+_END_OF_DOS: Final = b"\x1a"
 """Ctrl-Z: what programs of DOS write at the end of a file."""
 
 _USUAL: Final = {
@@ -195,13 +203,23 @@ def is_broken_utf8(line: bytes) -> bool:
     return text_score(text, "utf-8") >= 0.0
 
 
-def without_nul(line: bytes) -> bytes:
-    """Return a line without NUL bytes, and Ctrl-Z at its end.
+def ends_as_dos(line: bytes) -> bool:
+    """Return whether a line is the end of a file of DOS: Ctrl-Z alone, or without a line end.
 
-    Between two letters, a NUL byte is a letter that was lost.
+    In front of a line end it is a letter that a program did not know, and a part of the cell.
     """
-    if END_OF_DOS in line[-3:]:
-        line = line.rstrip(b"\r\n").removesuffix(END_OF_DOS)
+    return line.endswith(_END_OF_DOS) or line.rstrip(b"\r\n") == _END_OF_DOS
+
+
+def without_end_of_dos(line: bytes) -> bytes:
+    """Return a line without the Ctrl-Z that ends a file of DOS."""
+    before, _, after = line.rpartition(_END_OF_DOS)
+    return before + after if ends_as_dos(line) else line
+
+
+def without_nul(line: bytes) -> bytes:
+    """Return a line without NUL bytes; between two letters, one is a letter that was lost."""
+    line = without_end_of_dos(line)
     if b"\0" not in line:
         return line
     lost = re.sub(rb"(?<=[^\W_])\0+(?=[^\W_])", "\ufffd".encode(), line)

@@ -16,9 +16,9 @@ from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Note
 from shipkit.orders.source.encodings import (
-    END_OF_DOS,
     CodePage,
     code_page,
+    ends_as_dos,
     line_text,
     title_of,
     without_nul,
@@ -244,13 +244,13 @@ class _ByteFacts:
     first_mark: int = 0
     escapes: bool = False
     ends_as_dos: bool = False
-    """Whether the last byte is Ctrl-Z, as programs of DOS end a file."""
+    """Whether Ctrl-Z ends the file, as programs of DOS do."""
 
 
 def _facts(file: IO[bytes]) -> _ByteFacts:
     """Return the first line that is not UTF-8, and the NUL bytes and marks of the file."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    facts, lines, tail = _ByteFacts(), 1, b""
+    facts, lines, tail, end = _ByteFacts(), 1, b"", b""
     while chunk := file.read(CHUNK):
         if facts.first_bad is None:
             try:
@@ -269,8 +269,9 @@ def _facts(file: IO[bytes]) -> _ByteFacts:
             facts.first_mark = facts.first_mark or lines + chunk.count(b"\n", 0, place)
             facts.marks += seam
         lines += chunk.count(b"\n")
-        tail = (tail + chunk[-3:])[-3:]
-    facts.ends_as_dos = tail.rstrip(b"\r\n").endswith(END_OF_DOS)
+        tail = chunk[-3:]
+        end = (end + chunk[-4:])[-4:]
+    facts.ends_as_dos = any(map(ends_as_dos, end.splitlines(keepends=True)[-1:]))
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from shipkit.errors import WriteBackError
-from shipkit.orders.source.encodings import END_OF_DOS, line_text
+from shipkit.orders.source.encodings import line_text, without_end_of_dos
 from shipkit.outputs.writeback.origin import SourceFile
 
 __all__ = ["TextBytes"]
@@ -103,18 +103,9 @@ class _Recoded:
             self._write(_encoded(line.decode(errors="surrogatepass"), encoding))
 
 
-def _without_end_of_dos(line: bytes) -> bytes:
-    """Return a line without Ctrl-Z at its end: cells that are added would be behind it."""
-    if END_OF_DOS not in line[-3:]:
-        return line
-    bare = line.rstrip(b"\r\n")
-    kept = bare.removesuffix(END_OF_DOS)
-    return kept + line[len(bare) :] if kept else b""
-
-
 def _split(source: io.BufferedIOBase) -> Iterator[bytes]:
     for given in source:
-        line = _without_end_of_dos(given)
+        line = without_end_of_dos(given)  # or cells that are added would be behind it
         # A lone \r is a line end too (classic Mac OS, and exports that mix several files).
         if line.count(b"\r") > line.endswith(b"\r\n"):
             yield from line.splitlines(keepends=True)
