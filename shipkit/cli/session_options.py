@@ -43,7 +43,7 @@ def open_session(args: Namespace, *, shipper_needed: bool = True) -> BatchSessio
     if not args.file:
         raise UsageError("No FILE was given")
     session = BatchSession(
-        shipper=_shipper(args.shipper) or (None if shipper_needed else _PLACEHOLDER_SHIPPER),
+        shipper=_address(args.shipper) or (None if shipper_needed else _PLACEHOLDER_SHIPPER),
         **_carriers(args.carrier),
         name=getattr(args, "name", None),
         limits=limits(args),
@@ -157,7 +157,7 @@ def _map(session: BatchSession, args: Namespace) -> None:
         repeated_rows=args.repeated_rows or "hold",
         returns=args.returns,
         residential=args.residential,
-        warehouses={cell: _shipper(place) for cell, place in pairs(args.warehouse).items()} or None,
+        warehouses={cell: _address(place) for cell, place in pairs(args.warehouse).items()} or None,
     )
     for clause in _as_list(args.skip):
         session.skip(clause)
@@ -202,7 +202,7 @@ def _pair(word: str) -> tuple[str, Any]:
 _ADDRESS_FILE = 'It must be JSON like {"name": "Dana Ortiz", "address_line1": "300 Alamo Plaza"}.'
 
 
-def _shipper(given: str | Mapping[str, Any] | None) -> Any:
+def _address(given: str | Mapping[str, Any] | None) -> Any:
     """Return what a session takes: a name from the config file, or the fields of an address."""
     if given is None or not isinstance(given, str):
         return given
@@ -215,8 +215,8 @@ def _shipper(given: str | Mapping[str, Any] | None) -> Any:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(
-            f"The shipper file {path} cannot be read: {reason}.", fix=_ADDRESS_FILE
+            f"The address file {path} cannot be read: {reason}.", fix=_ADDRESS_FILE
         ) from None
     if not isinstance(fields, dict):
-        raise InputError(f"The shipper file {path} has no address.", fix=_ADDRESS_FILE)
+        raise InputError(f"The address file {path} has no address.", fix=_ADDRESS_FILE)
     return fields

@@ -12,7 +12,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -242,12 +242,24 @@ def instruction_problems(
         Key of the column with the street, None without one.
     """
     asking = [
-        (use, use.asks, _asks_sql(use.key, use.asks, street))
+        _Asking(
+            use.key,
+            f'the column "{use.name}" looks like {use.asks.what}, and it is not used',
+            ways_out(use.name, use.asks),
+            use.asks.severity,
+            _asks_sql(use.key, use.asks, street),
+        )
         for use in uses
         if use.asks is not None and use.key in lines.columns
     ]
     asking += [
-        (use, each.asks, f"coalesce({each.condition(_lowered(use.key))}, false)")
+        _Asking(
+            use.key,
+            each.problem(use.name),
+            each.fix(use.name),
+            each.asks.severity,
+            f"coalesce({each.condition(_lowered(use.key))}, false)",
+        )
         for use in uses
         for each in use.cells
         if use.key in lines.columns
@@ -256,12 +268,12 @@ def instruction_problems(
         return problems_table()
     counts = one(
         con,
-        f"SELECT {', '.join(f'count(*) FILTER ({sql})' for _, _, sql in asking)} FROM {lines.sql}",
+        f"SELECT {', '.join(f'count(*) FILTER ({a.condition})' for a in asking)} FROM {lines.sql}",
     )
     filled = [each for each, count in zip(asking, counts, strict=True) if count]
     if not filled:
         return problems_table()
-    asked = " UNION ALL ".join(_asked_sql(use, asks, sql, lines) for use, asks, sql in filled)
+    asked = " UNION ALL ".join(each.sql(lines) for each in filled)
     return (
         con.sql(f"""
         WITH asked AS (
@@ -347,19 +359,28 @@ def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
     )
 
 
-def _asked_sql(use: ColumnUse, asks: Instruction, condition: str, lines: Relation) -> str:
-    return f"""
+class _Asking(NamedTuple):
+    """What a column asks for that is not done, and SQL of which lines do."""
+
+    key: str
+    problem: str
+    fix: str
+    severity: str
+    condition: str
+
+    def sql(self, lines: Relation) -> str:
+        """Return the query of the lines that ask."""
+        return f"""
             SELECT
                 row_number AS line,
-                {quote(use.key)} AS field,
-                {quoted(use.key)}::VARCHAR AS value,
-                {quote(f'the column "{use.name}" looks like {asks.what}, and it is not used')}
-                    AS problem,
-                {quote(ways_out(use.name, asks))} AS fix,
-                {quote(asks.severity)} AS severity
+                {quote(self.key)} AS field,
+                {quoted(self.key)}::VARCHAR AS value,
+                {quote(self.problem)} AS problem,
+                {quote(self.fix)} AS fix,
+                {quote(self.severity)} AS severity
             FROM {lines.sql}
-            WHERE {condition}
-    """
+            WHERE {self.condition}
+        """
 
 
 def unread_columns(

@@ -5,10 +5,12 @@ The words are in ``data/words/option_cells.toml``.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 from shipkit.orders.expressions import quote
 from shipkit.orders.heading_text import heading_words, word_file
@@ -16,7 +18,7 @@ from shipkit.orders.instructions import Instruction, instruction_of
 
 __all__ = ["CellsThatAsk", "cells_that_ask"]
 
-_UN_NUMBER = "un ?-?[0-3][0-9]{3}"
+_UN_NUMBER: Final = "un ?-?[0-3][0-9]{3}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,21 @@ class CellsThatAsk:
     pattern: str
     role: str
 
+    def problem(self, heading: str) -> str:
+        """Return what is wrong with a cell that asks."""
+        return f'a cell of the column "{heading}" asks for {self.asks.what}, and it is not done'
+
+    def fix(self, heading: str) -> str:
+        """Return the ways out: the option by its own name, or the column set aside."""
+        aside = f"map(ignore=[{json.dumps(heading, ensure_ascii=False)}])"
+        if not self.role:
+            return f"Leave these orders out with where(...). If it is no such thing: {aside}."
+        return (
+            f'Name the column that says it: map(columns={{"{self.role}": "<heading>"}}). Or set '
+            f"this one aside, {aside}, and ask for it where it is meant: "
+            f"session.edit(clause, {self.role}=...). Or place it with a template."
+        )
+
     def condition(self, text: str) -> str:
         """Return SQL of whether the SQL `text`, in lower case, asks."""
         return f"regexp_matches({text}, {quote(self.pattern)})"
@@ -50,7 +67,7 @@ def cells_that_ask(heading: str, roles: Collection[str]) -> list[CellsThatAsk]:
 
     Examples
     --------
-    >>> [each.asks.what for each in cells_that_ask("Payment Method", ())]
+    >>> [each.asks.what for each in cells_that_ask("Payment Terms", ())]
     ['payment on delivery']
     """
     words = {*heading_words(heading)}

@@ -12,6 +12,7 @@ from shipkit.notebook.panel_html import offer_page
 from shipkit.orders import order_states
 from shipkit.orders.fields import Column, keys, recognise
 from shipkit.orders.instructions import instruction_of
+from shipkit.orders.option_cells import cells_that_ask
 from shipkit.orders.state_cells import Cell
 
 ORDER = {
@@ -417,6 +418,20 @@ def test_a_cell_that_asks_for_something_holds_its_row_whatever_its_heading(
 def test_a_column_that_is_read_for_it_settles_what_a_cell_asks_for(tmp_path):
     assert held(tmp_path, {"Payment Method": "COD", "COD Amount": "20"}) == []
     assert held(tmp_path, {"Payment Method": "COD"}, ignore=["Payment Method"]) == []
+    point = {"Delivery Type": "Access Point", "Access Point ID": "U12345678"}
+    assert held(tmp_path, point, service="ground") == []
+
+
+def test_a_cell_that_asks_is_named_as_such_with_what_settles_it():
+    [cod] = cells_that_ask("Payment Terms", ())
+    assert cod.problem("Payment Method") == (
+        'a cell of the column "Payment Method" asks for payment on delivery, and it is not done'
+    )
+    assert cod.fix("Payment Method") == (
+        'Name the column that says it: map(columns={"cod_amount": "<heading>"}). Or set this one '
+        'aside, map(ignore=["Payment Method"]), and ask for it where it is meant: '
+        "session.edit(clause, cod_amount=...). Or place it with a template."
+    )
 
 
 def test_a_service_for_all_rows_does_not_answer_for_hazmat_in_the_column_of_services(tmp_path):
