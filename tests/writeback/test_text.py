@@ -9,6 +9,8 @@ import io
 
 import pytest
 
+from shipkit.outputs.writeback.file_bytes import _split
+
 HEAD = ["order_id", "name", "address1", "city", "state", "zip", "weight_lb"]
 ROWS = [
     ["A-1", "Ada Lee", "12 Marrow Creek Rd", "Austin", "TX", "78704", "2.5"],
@@ -220,3 +222,9 @@ def test_a_quote_after_blanks_opens_a_cell(buy, tmp_path, blank):
     numbers = [line.split(",")[-5] for line in written.read_text().splitlines()[1:]]
     assert len({*numbers}) == 3
     assert all(number.startswith("SANDBOX") for number in numbers)
+
+
+def test_only_the_ctrl_z_that_ends_a_file_is_left_out():
+    given = [b"1,Jos\x1a\r\n", b"2,Bo\r\n"]
+    assert list(_split(io.BytesIO(b"".join([*given, b"\x1a"])))) == [*given, b""]
+    assert list(_split(io.BytesIO(b"".join(given)))) == given
