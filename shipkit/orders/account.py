@@ -259,6 +259,7 @@ def instruction_problems(
             each.fix(use.name),
             each.asks.severity,
             f"coalesce({each.condition(_lowered(use.key))}, false)",
+            by_cell=True,
         )
         for use in uses
         for each in use.cells
@@ -266,11 +267,8 @@ def instruction_problems(
     ]
     if not asking:
         return problems_table()
-    counts = one(
-        con,
-        f"SELECT {', '.join(f'count(*) FILTER ({a.condition})' for a in asking)} FROM {lines.sql}",
-    )
-    filled = [each for each, count in zip(asking, counts, strict=True) if count]
+    found = one(con, f"SELECT {', '.join(each.any_sql(lines) for each in asking)}")
+    filled = [each for each, any_asks in zip(asking, found, strict=True) if any_asks]
     if not filled:
         return problems_table()
     asked = " UNION ALL ".join(each.sql(lines) for each in filled)
@@ -367,6 +365,20 @@ class _Asking(NamedTuple):
     fix: str
     severity: str
     condition: str
+    by_cell: bool = False
+    """Whether the condition reads this column alone."""
+
+    def any_sql(self, lines: Relation) -> str:
+        """Return SQL of whether any line asks.
+
+        What reads one column is asked of its different cells: they are few in a column of options,
+        and the pattern is long.
+        """
+        rows = (
+            f"(SELECT DISTINCT {quoted(self.key)} FROM {lines.sql})" if self.by_cell else lines.sql
+        )
+        # Not a WHERE: that would be pushed below the DISTINCT, to all lines.
+        return f"(SELECT bool_or({self.condition}) FROM {rows})"
 
     def sql(self, lines: Relation) -> str:
         """Return the query of the lines that ask."""
