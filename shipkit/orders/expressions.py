@@ -380,24 +380,15 @@ def digits_phone(x: str, american: str) -> str:
     return case((f"regexp_full_match({x}, '[2-9][0-9]{{9}}')", x), otherwise=repaired)
 
 
-def wrapped_lines(lines: Sequence[str], length: int = LINE_LENGTH) -> str:
-    """Return address lines as a list of lines of at most `length` characters, broken at words.
+def wrapped_lines(x: str, length: int = LINE_LENGTH) -> str:
+    """Return an address line as a list of lines of at most `length` characters, broken at words.
 
-    An element is longer only where a word is, or where three breaks are not enough.
+    A line with a word that is longer stays as it is.
     """
-    return f"list_concat({', '.join(_wrapped(line, length) for line in lines)})"
-
-
-def _wrapped(x: str, length: int) -> str:
-    step = f"^(.{{1,{length}}})(?: (.*))?$"
-    parts, rest = [], x
-    for _ in range(3):
-        parts.append(f"regexp_extract({rest}, '{step}', 1)")
-        rest = f"regexp_extract({rest}, '{step}', 2)"
-    pieces = f"list_filter([{', '.join(parts)}, {rest}], lambda p: p <> '')"
-    # A word that is longer than a line matches no step and would vanish: the pieces only count
-    # when they have all characters of the line but the blanks at the breaks.
-    complete = f"len(array_to_string({pieces}, '')) + len({pieces}) - 1 = length({x})"
+    pieces = f"regexp_extract_all({x}, '(?s)(.{{1,{length}}})(?: |$)', 1)"
+    # Of a word that is longer than a line only the end is found: the pieces count when they have
+    # all characters of the line but the blanks at the breaks.
+    complete = f"array_to_string({pieces}, ' ') = {x}"
     return case(
         (f"{x} IS NULL", "[]"),
         (f"length({x}) <= {length}", f"[{x}]"),

@@ -62,10 +62,13 @@ def _repairs(line: int, rows: pa.Table, *, upward: bool) -> str:
     """Return the statement that repairs `rows`, as ``repair_rows``."""
     countries = pc.unique(rows.column("country").drop_null()).to_pylist()
     longest = max(pc.max(pc.utf8_length(rows.column(name))).as_py() or 0 for name in _LINES)
-    wrapped = _shorter_lines(line, upward=upward) if longest > line else "NULL::VARCHAR[]"
+    shorter = (
+        _shorter_lines("dialed", line, upward=upward)
+        if longest > line
+        else "SELECT *, NULL::VARCHAR[] AS lines FROM dialed"
+    )
     phone = sql.digits_phone("phone", "(american OR country = 'CA')")
     state = "CASE WHEN country <> 'US' THEN country ELSE state END"  # a territory is its own state
-    lengths = ", ".join(f"length({name})" for name in _LINES)
     lines = ",\n            ".join(
         f"CASE WHEN cut THEN lines[{n}] ELSE {name} END AS {name}"
         for n, name in enumerate(_LINES, start=1)
@@ -75,15 +78,17 @@ def _repairs(line: int, rows: pa.Table, *, upward: bool) -> str:
             SELECT *, CASE WHEN phone IS NOT NULL THEN {phone} END AS dialed
             FROM repair_rows
         ),
+        lined AS (
+            {shorter}
+        ),
         read AS (
             SELECT
                 *,
                 CASE WHEN {_is_a_number("dialed", countries)} THEN dialed END AS digits,
                 CASE WHEN american THEN {zip_with_zeros_sql("postal_code", state)} END AS padded,
                 CASE WHEN american THEN {plain_zip_sql("postal_code")} ELSE postal_code END
-                    AS plain,
-                CASE WHEN greatest({lengths}) > {line} THEN {wrapped} END AS lines
-            FROM dialed
+                    AS plain
+            FROM lined
         ),
         judged AS (
             SELECT
@@ -129,16 +134,35 @@ def _abbreviated(rows: pa.Table, most: int | None) -> pa.Table:
     return rows.append_column("abbreviated", pa.array(found))
 
 
-def _shorter_lines(line: int, *, upward: bool) -> str:
-    """Return SQL of the lines of an address with the long ones cut: a list, or null."""
-    cuts = [cut_apart_sql(name, line) for name in _LINES]
-    known = " AND ".join(f"({cut}) IS NOT NULL" for cut in cuts)
-    apart = f"CASE WHEN {known} THEN list_concat({', '.join(cuts)}) END"
-    if upward:
-        return apart
+def _shorter_lines(relation: str, line: int, *, upward: bool) -> str:
+    """Return the query that adds `lines` to a relation: its address with the long lines cut.
+
+    They are null where no line is long, and where a cut would not read right. What cuts a line is a
+    lambda, so that it is in the statement once: a pattern with lengths takes milliseconds to
+    compile.
+    """
+    given = f"[{', '.join(_LINES)}]"
+    lengths = ", ".join(f"length({name})" for name in _LINES)
     # Where the parts do not fit the lines, any gap between words will do.
-    wrapped = sql.wrapped_lines(_LINES, line)
-    return f"coalesce(CASE WHEN len({apart}) <= 3 THEN {apart} END, {wrapped})"
+    wrapped = f"flatten(list_transform({given}, lambda x: {sql.wrapped_lines('x', line)}))"
+    lines = "apart" if upward else f"CASE WHEN len(apart) <= 3 THEN apart ELSE {wrapped} END"
+    return f"""
+        WITH
+            cut AS (
+                SELECT *, CASE WHEN greatest({lengths}) > {line}
+                    THEN list_transform({given}, lambda x: {cut_apart_sql("x", line)})
+                END AS cuts
+                FROM {relation}
+            ),
+            apart AS (
+                SELECT *, CASE WHEN len(list_filter(cuts, lambda c: c IS NULL)) = 0
+                    THEN flatten(cuts)
+                END AS apart
+                FROM cut
+            )
+        SELECT * EXCLUDE (cuts, apart), CASE WHEN cuts IS NOT NULL THEN {lines} END AS lines
+        FROM apart
+    """
 
 
 def _is_a_number(x: str, countries: list[str]) -> str:
