@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from shipkit.orders.currencies import without_currency
 from shipkit.orders.heading_text import (
@@ -182,7 +183,7 @@ class Match:
 
     role: str
     name: str
-    key: str
+    key: str = ""
     unit: str | None = None
     index: int = 0
     party: int = 1
@@ -334,17 +335,24 @@ def _snake(heading: str) -> str:
 
 
 def _read(heading: str, key: str, index: int) -> _Candidate | None:
+    """Return what the heading of a column may mean, or None."""
+    found = _meaning(heading)
+    return found and replace(found, match=replace(found.match, key=key, index=index))
+
+
+@lru_cache(maxsize=4096)  # the same headings are read for each table that a file may begin with
+def _meaning(heading: str) -> _Candidate | None:
     """Return what a heading may mean, or None; a note in it is left out at the second try."""
     words = _words(heading)
-    found = _read_words(words, heading, key, index)
+    found = _read_words(words, heading)
     if found is None and len(words) > 1 and words[: len(words) // 2] * 2 == words:  # "State 州"
-        found = _read_words(words[: len(words) // 2], heading, key, index)
+        found = _read_words(words[: len(words) // 2], heading)
     if found is not None:
         return found
     short = without_explanation(without_note(heading))
     if short == heading.strip() or _says_more(heading, short):
         return None
-    again = _read_words(_words(short), heading, key, index)
+    again = _read_words(_words(short), heading)
     # "Weight (stone)" is no weight in pounds.
     return None if again is None or again.match.role in _MEASURED else again
 
@@ -361,33 +369,31 @@ def _says_more(heading: str, short: str) -> bool:
     return bool(note & known.others) or bool(note & (parties - {"to"}) and len(note) == 1)
 
 
-def _read_words(words: list[str], heading: str, key: str, index: int) -> _Candidate | None:
+def _read_words(words: list[str], heading: str) -> _Candidate | None:
     priced = _priced(heading)
     if priced is not None:
         role, tier, currency = priced
-        return _Candidate(Match(role, heading, key, currency, index), tier)
+        return _Candidate(Match(role, heading, unit=currency), tier)
     whole = " ".join(words)
     if whole in vocabulary().by_phrase:
         role, tier = vocabulary().by_phrase[whole]
-        return _Candidate(Match(role, heading, key, None, index), tier)
+        return _Candidate(Match(role, heading), tier)
     measured = _measure(words)
     if measured is not None:
         role, tier, unit = measured
-        return _Candidate(Match(role, heading, key, unit, index), tier)
+        return _Candidate(Match(role, heading, unit=unit), tier)
     addressed = _address(words)
     if addressed is not None:
         role, party, tier = addressed
-        return _Candidate(Match(role, heading, key, None, index, party), tier)
+        return _Candidate(Match(role, heading, party=party), tier)
     counted = quantity_role(words) or quantity_role(spelled(heading).split())
     if counted is not None:
-        return _Candidate(Match(counted[0], heading, key, None, index), counted[1])
+        return _Candidate(Match(counted[0], heading), counted[1])
     of_line = _of_a_line(words)
     if of_line is not None:
-        return _Candidate(Match(of_line[0], heading, key, None, index), of_line[1])
+        return _Candidate(Match(of_line[0], heading), of_line[1])
     order = order_number_tier(words)
-    return (
-        None if order is None else _Candidate(Match("order_id", heading, key, None, index), order)
-    )
+    return None if order is None else _Candidate(Match("order_id", heading), order)
 
 
 _LINE_ROLES = frozenset(
