@@ -54,7 +54,7 @@ def imports() -> None:
 
 def definitions() -> None:
     from shipkit import agent
-    from shipkit.agent.catalog import TOOLS
+    from shipkit.agent.tool_table import TOOLS
 
     tools = agent.get_orchestrator_tools()
     print(f"definitions, Anthropic shape {len(json.dumps(agent.to_anthropic(tools))):6} characters")

@@ -14,8 +14,6 @@ Importing this module does not import pandas, DuckDB or MCP; the first call that
 
 from __future__ import annotations
 
-from shipkit.agent.catalog import TOOLS
-from shipkit.agent.dialects import to_anthropic, to_gemini, to_openai
 from shipkit.agent.in_process import (
     CommandArguments,
     ListToolsArguments,
@@ -26,6 +24,8 @@ from shipkit.agent.in_process import (
 from shipkit.agent.in_process import list_tools as list_tools_tool
 from shipkit.agent.in_process import process_command as process_command_tool
 from shipkit.agent.tool_arguments import schema_of
+from shipkit.agent.tool_formats import to_anthropic, to_gemini, to_openai
+from shipkit.agent.tool_table import TOOLS
 
 __all__ = [
     "BATCH_EXECUTE_SCHEMA",

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from shipkit.agent.answers import Answer, Facts, as_result, failure
 from shipkit.agent.batches import BatchRegistry
-from shipkit.agent.catalog import TOOLS
 from shipkit.agent.host_arguments import arguments_of
 from shipkit.agent.operator_rules import OperatorRules
 from shipkit.agent.tool_arguments import LONGEST_CLAUSE, ToolArguments, parse
 from shipkit.agent.tool_call import Approver, Caller, call
+from shipkit.agent.tool_table import TOOLS
 from shipkit.errors import InputError, ShipkitError
 from shipkit.settings import Settings
 

@@ -24,10 +24,10 @@ from shipkit.agent.access_tokens import Access
 from shipkit.agent.answers import Answer, facts_of, failure_text, text_of
 from shipkit.agent.batch import principal
 from shipkit.agent.batches import BatchRegistry
-from shipkit.agent.catalog import TOOLS
 from shipkit.agent.consent import Consent
 from shipkit.agent.tool import Tool
 from shipkit.agent.tool_call import Caller, ToolCall
+from shipkit.agent.tool_table import TOOLS
 from shipkit.common.visible_text import visible
 from shipkit.errors import ShipkitError
 

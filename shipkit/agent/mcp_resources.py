@@ -13,7 +13,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
 from shipkit.agent.batches import BatchRegistry
-from shipkit.agent.faults import faults_in_words
+from shipkit.agent.machine_faults import faults_in_words
 from shipkit.common.visible_text import visible
 from shipkit.errors import JobNotFound, LabelError, PreviewNotFound, ShipkitError
 from shipkit.plan.frames import with_zone

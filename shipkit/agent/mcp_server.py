@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from shipkit._version import __version__
 from shipkit.agent import server_options
 from shipkit.agent.batches import BatchRegistry
-from shipkit.agent.catalog import TOOLS
 from shipkit.agent.operator_rules import OperatorRules
+from shipkit.agent.tool_table import TOOLS
 from shipkit.errors import ShipkitError
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from starlette.authentication import AuthCredentials
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shipkit.agent.access_tokens import SCOPES, Access, AccessTokens, covers
-from shipkit.agent.catalog import TOOLS
+from shipkit.agent.tool_table import TOOLS
 
 __all__ = ["protect", "scope_needed"]
 

@@ -131,8 +131,8 @@ def _lean(node: Any, *, arguments: bool, names: bool = False) -> Any:
     Parameters
     ----------
     arguments
-        It is the schema of arguments, for every model API (see :mod:`shipkit.agent.dialects`): a
-        null counts as omitted, and unknown names are refused without a word in the schema.
+        It is the schema of arguments, for every model API (see :mod:`shipkit.agent.tool_formats`):
+        a null counts as omitted, and unknown names are refused without a word in the schema.
     names
         The keys of `node` are names of properties, not keywords, and are all kept.
     """

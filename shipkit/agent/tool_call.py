@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from shipkit.agent.answers import Answer, as_result, failure
 from shipkit.agent.audit import redacted
-from shipkit.agent.catalog import TOOLS
 from shipkit.agent.consent import Consent, PermissionRequest
-from shipkit.agent.faults import UnexpectedFault, faults_in_words
+from shipkit.agent.machine_faults import UnexpectedFault, faults_in_words
 from shipkit.agent.tool import HOST_ONLY, Report, Tool, ToolRun, no_report
 from shipkit.agent.tool_arguments import ToolArguments, parse
+from shipkit.agent.tool_table import TOOLS
 from shipkit.errors import ApprovalRequired, InputError, ShipkitError
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from mcp.shared.auth import OAuthClientMetadata
 
 from shipkit.agent import mcp_server
 from shipkit.agent.access_tokens import AccessTokens, covers, secure_url
-from shipkit.agent.catalog import TOOLS
 from shipkit.agent.protected_resource import protect, scope_needed
+from shipkit.agent.tool_table import TOOLS
 from shipkit.errors import InputError
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shipkit.agent import server_options
-from shipkit.agent.catalog import TOOLS
 from shipkit.agent.tool import HOST_ONLY
+from shipkit.agent.tool_table import TOOLS
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "how-to" / "agents.md").read_text(
     encoding="utf-8"

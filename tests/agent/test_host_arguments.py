@@ -10,9 +10,9 @@ from agentkit import SHOP, Person, connected, orders
 
 import shipkit as sk
 from shipkit.agent import answer_model, get_orchestrator_tools
-from shipkit.agent.catalog import TOOLS
 from shipkit.agent.host_arguments import as_declared
 from shipkit.agent.tool_arguments import parse
+from shipkit.agent.tool_table import TOOLS
 from shipkit.errors import InputError
 
 READ = [

@@ -12,7 +12,7 @@ from agentkit import SHOP, orders, until
 import shipkit as sk
 import shipkit.agent as agent
 from shipkit import errors
-from shipkit.agent.catalog import TOOLS
+from shipkit.agent.tool_table import TOOLS
 
 pytestmark = pytest.mark.anyio
 

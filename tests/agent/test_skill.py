@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from agentkit import ERAS, Person, connected, orders, until
 
-from shipkit.agent.catalog import TOOLS
+from shipkit.agent.tool_table import TOOLS
 from shipkit.purchasing.approval import approve
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import shipkit.agent as agent
-from shipkit.agent.catalog import TOOLS
 from shipkit.agent.tool import model_definition
 from shipkit.agent.tool_arguments import parse
+from shipkit.agent.tool_table import TOOLS
 from shipkit.errors import InputError
 
 
@@ -107,7 +107,7 @@ def test_every_schema_is_valid_and_unknown_arguments_are_refused_by_the_tool():
     for tool in TOOLS.values():
         Draft202012Validator.check_schema(tool.schema)
         Draft202012Validator.check_schema(tool.answer_schema)
-        # not in the schema, which some model APIs refuse for it; see test_dialects.py
+        # not in the schema, which some model APIs refuse for it; see test_tool_formats.py
         with pytest.raises(InputError, match="has no argument 'dry_run'"):
             parse(tool.arguments, tool.name, {"dry_run": True})
 

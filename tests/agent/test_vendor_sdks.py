@@ -18,7 +18,7 @@ from agentkit import SHOP, Person, orders
 
 import shipkit as sk
 from shipkit.agent import answer_model, get_orchestrator_tools, to_anthropic, to_gemini, to_openai
-from shipkit.agent.catalog import TOOLS
+from shipkit.agent.tool_table import TOOLS
 
 pytestmark = pytest.mark.anyio
 

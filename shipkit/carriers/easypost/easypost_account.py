@@ -22,7 +22,7 @@ from shipkit.carriers.easypost.account_facts import AccountFacts
 from shipkit.carriers.easypost.catalog import SERVICES, services_of
 from shipkit.carriers.easypost.easypost_client import EasyPostClient, checked_key, checked_url
 from shipkit.carriers.easypost.easypost_settings import EasyPostSettings
-from shipkit.carriers.easypost.label_files import LabelFiles
+from shipkit.carriers.easypost.label_downloads import LabelFiles
 from shipkit.carriers.easypost.label_purchases import LabelPurchases
 from shipkit.carriers.easypost.pickup_objects import EasyPostPickups
 from shipkit.carriers.easypost.rate_questions import RateQuestions

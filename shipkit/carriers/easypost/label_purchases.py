@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from shipkit.carriers.easypost.account_facts import AccountFacts
 from shipkit.carriers.easypost.easypost_client import ALREADY_BOUGHT, RATE_GONE, EasyPostClient
-from shipkit.carriers.easypost.label_files import LabelFiles
+from shipkit.carriers.easypost.label_downloads import LabelFiles
 from shipkit.carriers.easypost.rate_choice import failed_for, offered, picked, settled
 from shipkit.carriers.easypost.shipment_answer import (
-    Offer,
+    QuotedRate,
     bought_parts,
     cents_of,
     in_usd,
@@ -52,7 +52,7 @@ _REMEMBERED: Final = 10_000
 class _Chosen:
     """What is bought of one prepared shipment or order."""
 
-    offer: Offer
+    offer: QuotedRate
     fees: Decimal
 
 
@@ -179,7 +179,7 @@ class LabelPurchases:
                 carrier_code=state or None,
             )
 
-    async def _offer(self, number: str, answer: Mapping[str, Any], service: str) -> Offer:
+    async def _offer(self, number: str, answer: Mapping[str, Any], service: str) -> QuotedRate:
         """Return what is bought of a new shipment.
 
         A carrier that failed ("Too Many Requests", recorded) may answer a moment later: the same
@@ -207,7 +207,9 @@ class LabelPurchases:
             found = await self._client.post(f"{_path(number)}/rerate", {})
         return found
 
-    async def _bought(self, number: str, offer: Offer, shipment: Shipment) -> Mapping[str, Any]:
+    async def _bought(
+        self, number: str, offer: QuotedRate, shipment: Shipment
+    ) -> Mapping[str, Any]:
         """Send the purchase. From here on a repeat is safe only under the same id."""
         body: dict[str, Any] = {"rate": {"id": offer.rate_id}}
         if _is_order(number):
@@ -236,7 +238,7 @@ class LabelPurchases:
         return answer
 
     async def _bought_at_new_rate(
-        self, number: str, old: Offer, shipment: Shipment
+        self, number: str, old: QuotedRate, shipment: Shipment
     ) -> Mapping[str, Any]:
         """Price the shipment again, whose rate is no longer valid, and buy it unless it rose."""
         try:
@@ -343,5 +345,5 @@ def _how_many(answer: Mapping[str, Any]) -> str:
     return f"EasyPost bought {done} of {all_of} parcels of {answer.get('id')}."
 
 
-def _money(offer: Offer) -> Money:
+def _money(offer: QuotedRate) -> Money:
     return Money.from_cents(cents_of(offer.amount, offer.currency), offer.currency)

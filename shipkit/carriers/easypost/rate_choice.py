@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shipkit.carriers.easypost.catalog import SERVICES, carrier_of
-from shipkit.carriers.easypost.shipment_answer import Offer
+from shipkit.carriers.easypost.shipment_answer import QuotedRate
 from shipkit.errors import CarrierRejected
 from shipkit.models import Shipment
 
@@ -18,7 +18,7 @@ __all__ = ["Rated", "failed_for", "is_of", "offered", "picked", "plain_name", "s
 class Rated:
     """The answer to one question."""
 
-    offers: tuple[Offer, ...]
+    offers: tuple[QuotedRate, ...]
     failed: Mapping[str, tuple[str, ...]]
     """Carrier -> why it gave no price."""
     dropped: CarrierRejected | None = None
@@ -46,7 +46,7 @@ def settled(shipment: Shipment) -> Shipment:
     return SERVICES.settled(shipment)
 
 
-def offered(rated_offers: Iterable[Offer], service: str) -> Offer | None:
+def offered(rated_offers: Iterable[QuotedRate], service: str) -> QuotedRate | None:
     """Return the offer of a service, the cheapest where several accounts have one.
 
     Raises
@@ -76,8 +76,8 @@ def failed_for(failed: Mapping[str, tuple[str, ...]], service: str) -> list[str]
 
 
 def picked(
-    rated_offers: Iterable[Offer], failed: Mapping[str, tuple[str, ...]], service: str
-) -> Offer:
+    rated_offers: Iterable[QuotedRate], failed: Mapping[str, tuple[str, ...]], service: str
+) -> QuotedRate:
     """Return the offer of a service.
 
     Raises

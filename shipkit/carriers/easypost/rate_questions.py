@@ -29,7 +29,7 @@ from shipkit.carriers.easypost.rate_choice import (
     settled,
 )
 from shipkit.carriers.easypost.shipment_answer import (
-    Offer,
+    QuotedRate,
     cents_of,
     in_usd,
     rates_of,
@@ -357,7 +357,9 @@ class RateQuestions:
         offer = picked(rated.offers, rated.failed, shipment.service)
         return self._rate(shipment, offer, rated, facts)
 
-    def _rate(self, shipment: Shipment, offer: Offer, rated: Rated, facts: AccountFacts) -> Rate:
+    def _rate(
+        self, shipment: Shipment, offer: QuotedRate, rated: Rated, facts: AccountFacts
+    ) -> Rate:
         """Return an offer as a price: postage, and the fees of its purchase apart."""
         insured = insured_amount(shipment, off=self._insurance_off)
         fees = facts.fees(insured, len(shipment.parcels)) if in_usd(offer.currency) else Decimal(0)
@@ -379,7 +381,7 @@ class RateQuestions:
     def _warnings(
         self,
         shipment: Shipment,
-        offer: Offer,
+        offer: QuotedRate,
         rated: Rated,
         facts: AccountFacts,
         insured: str | None,

@@ -18,7 +18,7 @@ from shipkit.errors import AnswerLost
 from shipkit.models import Charge, ChargeBasis, Purchase, minor_units
 
 __all__ = [
-    "Offer",
+    "QuotedRate",
     "bought_parts",
     "cents_of",
     "fees_of",
@@ -42,7 +42,7 @@ _NO_CHARGE: Final = (
 
 
 @dataclass(frozen=True)
-class Offer:
+class QuotedRate:
     """One rate: what a service costs for a shipment."""
 
     rate_id: str
@@ -58,14 +58,14 @@ class Offer:
     """Whether the carrier sends the invoice: an own account, whose final bill may differ."""
 
 
-def rates_of(answer: Mapping[str, Any]) -> tuple[list[Offer], dict[str, tuple[str, ...]]]:
+def rates_of(answer: Mapping[str, Any]) -> tuple[list[QuotedRate], dict[str, tuple[str, ...]]]:
     """Return the rates of a shipment or an order, and carrier -> why it gave none.
 
     Rates are sorted, cheapest first: of several accounts that offer one service, the cheapest is
     the one that is bought. EasyPost answers 201 although a carrier failed; a rate that cannot be
     read is a failure of its carrier.
     """
-    read, unread = list[Offer](), list[Any]()
+    read, unread = list[QuotedRate](), list[Any]()
     for each in answer.get("rates") or ():
         offer = _offer(each)
         if offer is None:
@@ -189,7 +189,7 @@ def rewritten(sent: Mapping[str, Any], back: Any) -> str | None:
     return ", ".join(str(text) for text in shown if text)
 
 
-def _offer(rate: Any) -> Offer | None:
+def _offer(rate: Any) -> QuotedRate | None:
     if not isinstance(rate, dict):
         return None
     amount, number = _decimal(rate.get("rate")), rate.get("id")
@@ -202,7 +202,7 @@ def _offer(rate: Any) -> Offer | None:
     assert isinstance(carrier, str)  # noqa: S101
     assert isinstance(service, str)  # noqa: S101
     days = rate.get("delivery_days")
-    return Offer(
+    return QuotedRate(
         number,
         code_of(carrier, service),
         carrier,

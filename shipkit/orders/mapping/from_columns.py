@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
-from shipkit.orders.account import ColumnUse, account, instruction_problems
+from shipkit.orders.column_account import ColumnUse, account, instruction_problems
 from shipkit.orders.expressions import quote, stripped
 from shipkit.orders.fields import PLACE_ROLES, WEIGHT_PARTS, Column, Recognition, recognise
 from shipkit.orders.grouping import Once, once_of, unlike_lines

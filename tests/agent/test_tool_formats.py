@@ -14,8 +14,8 @@ import pytest
 from agentkit import connected
 
 import shipkit.agent as agent
-from shipkit.agent.catalog import TOOLS
 from shipkit.agent.host_arguments import as_declared
+from shipkit.agent.tool_table import TOOLS
 
 KEYWORDS = {
     "type",

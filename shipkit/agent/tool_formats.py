@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shipkit.agent.catalog import TOOLS
 from shipkit.agent.tool import model_definition
+from shipkit.agent.tool_table import TOOLS
 from shipkit.errors import InputError
 
 __all__ = ["to_anthropic", "to_gemini", "to_openai"]
