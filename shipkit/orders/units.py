@@ -87,10 +87,10 @@ WEIGHTS: Final = UnitScale(
     _words(
         "lb",
         {
-            "lb": "lb lbs pound pounds lbr",
-            "oz": "oz ounce ounces onz",
-            "kg": "kg kgs kilo kilos kilogram kilograms kgm",
-            "g": "g gr gram grams grm",
+            "lb": "lb lbs pound pounds lbr libra libras",
+            "oz": "oz ounce ounces onz onza onzas",
+            "kg": "kg kgs kilo kilos kilogram kilograms kgm kilogramm kilogramo kilogramos",
+            "g": "g gr grs gm gms gram grams grm gramm gramme grammes gramo gramos",
         },
     ),
 )
@@ -100,8 +100,8 @@ LENGTHS: Final = UnitScale(
     _words(
         "in",
         {
-            "in": 'in inch inches " inh',
-            "cm": "cm cms centimeter centimeters centimetre centimetres cmt",
+            "in": 'in inch inches " inh pulgada pulgadas pulg zoll',
+            "cm": "cm cms centimeter centimeters centimetre centimetres cmt centimetro centimetros",
             "mm": "mm millimeter millimeters millimetre millimetres mmt",
             "m": "m meter meters metre metres mtr",
             "ft": "ft foot feet fot",

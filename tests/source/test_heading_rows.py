@@ -212,6 +212,7 @@ KEPT = [
     ["4", "Total Wine", "4 Main St", "Boston", "MA", "02134", "2"],
     ["5", "Page Smith", None, None, None, None, "2"],
     ["Max", "Max Example", "The Old Mill", "Boston", "MA", None, "2"],
+    ["4|Ada B|4 Main St|Boston", None, None, None, None, None, None],  # cut off, other delimiter
 ]
 
 

@@ -313,3 +313,42 @@ def test_a_weight_in_two_systems_is_one_where_they_agree(tmp_path, shop, kind):
     assert "give different weights: 4 in" in problems[0][2]
     read = [parcels(mapped, "weight_lb")[place] for place in (0, 2, 3)]
     assert read == [pytest.approx(pounds, rel=1e-6) for pounds in (4.409245, 3, 2.204623)]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell"),
+    [
+        ("Weight (lb)", "5 TON"),
+        ("Weight (lb)", "MUG 2"),
+        ("Weight (lb)", "$9"),
+        ("Weight (kg)", "9 EUR"),
+        ("Weight (kg)", "MUG-1"),
+        ("Weight", "2 QTL"),
+        ("Quantity", "$2"),
+        ("Quantity", "1 set"),
+        ("Quantity", "2 PAR"),
+    ],
+)
+def test_capitals_beside_a_measure_or_a_count_are_no_currency(tmp_path, shop, heading, cell):
+    weight = "" if heading.startswith("Weight") else "Weight (lb),"
+    cells = (f"{'1.5,' if weight else ''}{cell}", f"{'1.5,' if weight else ''}1 ")
+    _, found = ship(tmp_path, shop, weight + heading, *cells)
+    held = f"the value in column {heading!r} is not a number"
+    assert (1, "cell_not_number", held) in found
+
+
+@pytest.mark.parametrize(
+    ("cell", "pounds"),
+    [("500 GRS", 1.102311), ("50 GMS", 0.110231), ("2 libras", 2), ("8 onzas", 0.5)],
+)
+def test_units_of_other_languages_are_converted(tmp_path, shop, cell, pounds):
+    mapped, problems = ship(tmp_path, shop, "Weight", cell)
+    assert problems == []
+    assert parcels(mapped, "weight_lb") == [pytest.approx(pounds, rel=1e-5)]
+
+
+@pytest.mark.parametrize("cell", ["2 pcs", "2 PCS", "2 EA.", "2x", "x 2", "2 Stück", "2 szt."])
+def test_a_quantity_may_say_that_it_counts_pieces(tmp_path, shop, cell):
+    mapped, problems = ship(tmp_path, shop, "Item Weight (lb),Quantity", f"1.5,{cell}")
+    assert problems == []
+    assert parcels(mapped, "weight_lb") == [3.0]

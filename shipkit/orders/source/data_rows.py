@@ -186,8 +186,8 @@ def _closing_sql(cell: str, who: Sequence[str], cells: Sequence[str]) -> str:
     """Return SQL that is true of a row without a recipient in which `cell` says that it is none.
 
     A row with one cell and nothing else may be the number of an order that was cut off: only a
-    text with a blank is a title or a footer. A text with as many blanks or delimiters as a row may
-    be an order that was not cut into cells, and is none.
+    text with a blank is a title or a footer. A text with as many blanks as a row, or half as many
+    delimiters, may be an order that was not cut into cells, and is none.
     """
     nobody = _nobody_sql(cell, who)
     text = f"lower(strip_accents(trim({cell}, ' :.*-=\t')))"
@@ -195,8 +195,11 @@ def _closing_sql(cell: str, who: Sequence[str], cells: Sequence[str]) -> str:
     alone = "false"
     if cell not in who and len(cells) > 3:
         few = " AND ".join(
-            f"len({cell}) - len(replace({cell}, {quote(mark)}, '')) < {max(len(cells) - 1, 3)}"
-            for mark in " ,;\t|"
+            f"len({cell}) - len(replace({cell}, {quote(mark)}, '')) < {max(most, 3)}"
+            for mark, most in {
+                " ": len(cells) - 1,
+                **dict.fromkeys(",;\t|", len(cells) // 2),
+            }.items()
         )
         alone = f"(contains(trim({cell}), ' ') AND {few} AND coalesce({', '.join(rest)}) IS NULL)"
     return (

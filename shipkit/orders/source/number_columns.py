@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from shipkit.orders.currencies import contradicts_sql, mark_sql
 from shipkit.orders.expressions import quote, quoted_list
 from shipkit.orders.fields import WEIGHT_PARTS
 from shipkit.orders.heading_text import word_file
+from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source.column_reading import (
     INTEGER,
     ColumnReading,
@@ -106,7 +108,7 @@ def number_column(
     unproven = ""
     if asks:
         unproven = ",." if evidence.point_unclear else ","
-    bare = f"TRY_CAST({_bare_number(c, mark, unproven)} AS DOUBLE)"
+    bare = f"TRY_CAST({_bare_number(c, mark, unproven, around=_around(column))} AS DOUBLE)"
     kind = "unclear number" if asks else "number"
     named = _cells_with_unit(con, table, c, scale, column) if scale else []
     both = _pounds_and_ounces(con, table, c) if scale is WEIGHTS and not column.unit_cell else None
@@ -114,7 +116,7 @@ def number_column(
         return ColumnReading(
             sql=bare, type="DOUBLE", raw=c, can_fail=True, kind=kind, notes=text.notes
         )
-    leading = _bare_number(rf"regexp_extract({c}, '^[0-9.,]+')", mark, unproven)
+    leading = _bare_number(rf"regexp_extract({c}, '^[0-9.,]+')", mark, unproven, around="")
     arms = _unit_arms(named, f"TRY_CAST({leading} AS DOUBLE)", scale, column)
     if both and column.unit in (None, "lb", "oz"):
         arms = f"WHEN {quote(_BOTH + ' ')} THEN {scale.convert_sql(both, 'lb', column.unit)} {arms}"
@@ -250,7 +252,7 @@ def amount_column(
         f"SELECT bool_and(regexp_matches({c}, '^[+-]?[0-9]+(\\.[0-9]+)?$')) FROM {table.sql}",
     )[0]
     plain = all_plain is not False
-    bare = c if plain else _bare_number(c, money=_ANY_MARK)
+    bare = c if plain else _bare_number(c, around=_ANY_MARK)
     other = _other_currency(con, table, c, column)
     if other is not None:
         bare = f"CASE WHEN NOT coalesce({other.condition}, false) THEN {bare} END"
@@ -337,17 +339,26 @@ _ANY_MARK: Final = r"[^-+0-9.,()\s'']{1,9}"
 """What may be around an amount. Only for amounts: "250 mg" and "~2" are not weights in pounds."""
 
 
-def _bare_number(
-    c: str, mark: str | None = None, unproven: str = "", *, money: str = _MONEY
-) -> str:
+def _around(column: ColumnSpec) -> str:
+    """Return a pattern of what may be around a number: three capitals may be a unit, "50 GRS"."""
+    if column.role in _SCALES:
+        return ""
+    if column.role in QUANTITIES.values():
+        pieces = "|".join(map(re.escape, word_file("quantities")["pieces"]))
+        return rf"(?i:{pieces})\.?"
+    return _MONEY
+
+
+def _bare_number(c: str, mark: str | None = None, unproven: str = "", *, around: str) -> str:
     r"""Return SQL of a number's plain spelling, null when it is none.
 
     "$1,234.50" gives "1234.50"; "1.234,50 EUR" gives "1234.50". A comma with three digits after it
     separates thousands, unless the digits before it are a 0 or more than three, or `mark`, the
-    proven decimal mark, is a comma. Marks in `unproven` before three digits give null.
+    proven decimal mark, is a comma. Marks in `unproven` before three digits give null. `around` is
+    a pattern of what may be before or after the number.
     """
     digits = r"[-+]?[0-9.,'' \x{2019}\x{A0}\x{202F}]*[0-9]\.?"
-    written = rf"^(\(?-?)\s*(?:{money}\s*)?({digits})\s*(?:{money})?\)?$"
+    written = rf"^(\(?-?)\s*(?:{around}\s*)?({digits})\s*(?:{around})?\)?$"
     core = rf"""regexp_replace(
         regexp_replace(trim({c}, {_BLANKS}), '{written}', '\1\2'),
         '['' \x{{2019}}\x{{A0}}\x{{202F}}]',
