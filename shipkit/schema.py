@@ -35,6 +35,7 @@ __all__ = [
     "ADDRESS_FIELDS",
     "EDITABLE",
     "FLAT",
+    "FURTHER_OPTIONS",
     "ITEMS",
     "OPTIONS",
     "OWN",
@@ -175,6 +176,16 @@ FLAT = (
 
 OPTIONS = tuple(leaf for leaf in (*OWN, *PARCELS) if leaf.spec.option)
 """Services on top of delivery that a row may ask for and a carrier may not offer."""
+
+FURTHER_OPTIONS: Final = (
+    "declared_value",
+    "packaging",
+    "references",
+    "ship_from",
+    "ship_date",
+    "customs",
+)
+"""What a row may ask for next to its options, and a carrier may have no place for."""
 
 EDITABLE = tuple(leaf for leaf in FLAT if leaf.spec.editable)
 """Fields that ``session.edit(clause, field=value)`` may set."""

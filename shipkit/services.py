@@ -157,6 +157,9 @@ class ServiceEntry:
     wire: Mapping[str, str] = field(default_factory=dict)
     """Kind of account -> the code that is sent. The carrier's own is under its name."""
     reach: Reach = "anywhere"
+    """``domestic``: within a country; ``abroad``: out of it. Rows that it does not fit are held."""
+    reach_from: frozenset[str] = frozenset()
+    """Countries that parcels leave from for which `reach` holds; empty: all of them."""
     limits: Limits = field(default_factory=Limits)
     """Limits that hold for this service in addition to those of the carrier."""
     not_to: frozenset[str] = frozenset()
@@ -612,9 +615,16 @@ def _from_toml(path: Path, carrier: str | None) -> ServiceList:
         base = _from_toml(path.parent / data["like"], name)
     try:
         not_to = _kinds(data.get("not_to", ()))
+        reach_from = frozenset(map(str, data.get("reach_from", ())))
         made = ServiceList(
             name,
-            (*base.entries, *(_entry(name, each, not_to) for each in data.get("service", ()))),
+            (
+                *base.entries,
+                *(
+                    replace(_entry(name, each, not_to), reach_from=reach_from)
+                    for each in data.get("service", ())
+                ),
+            ),
             title=str(data.get("title") or _words(name)),
             spoken=tuple(str(word).lower() for word in data.get("spoken", base.spoken)),
             limits=Limits.of({**base.limits.given(), **data.get("limits", {})}),

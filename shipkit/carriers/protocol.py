@@ -180,7 +180,9 @@ class Capabilities:
     of another format, as the carrier sends it: labels are converted when they are saved. ZPL cannot
     be converted."""
     options: frozenset[str] = frozenset()
-    """The fields of :data:`shipkit.schema.OPTIONS` that the carrier offers."""
+    """What the carrier offers of :data:`shipkit.schema.OPTIONS`, by name, and of what else it may
+    have no place for: :data:`shipkit.schema.FURTHER_OPTIONS`. Rows that ask for the rest are held.
+    """
     priced_by: tuple[str, ...] | None = None
     """The columns of a shipments table that `quote_table` reads; None: any of them."""
 

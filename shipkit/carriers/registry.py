@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -28,6 +29,7 @@ from shipkit.carriers.protocol import (
 )
 from shipkit.errors import InputError, SettingsError, ShipkitError
 from shipkit.models import LabelSpec
+from shipkit.schema import FURTHER_OPTIONS, OPTIONS
 from shipkit.services import ServiceList
 from shipkit.settings import Settings
 
@@ -314,6 +316,13 @@ def _demand_capabilities(
 ) -> None:
     """Refuse a carrier that declares what it does not have, or what shipkit cannot run."""
     declared = carrier.capabilities
+    known = {leaf.name for leaf in OPTIONS}.union(FURTHER_OPTIONS)
+    if unknown := sorted(declared.options - known):
+        close = get_close_matches(unknown[0], known, n=1)
+        raise error(
+            f"{what} declares the option {unknown[0]!r}, which no shipment has.",
+            fix=f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(known))}.",
+        )
     promised = [name for name in OPTIONAL if declared.__dict__[name] and name not in members]
     if declared.recovery in PREPARED and "prepare" not in members:
         promised.append("prepare")

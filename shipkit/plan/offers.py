@@ -22,19 +22,16 @@ from shipkit.carriers.quoting import SHOPPED, refused_line, shop_each
 from shipkit.errors import AuthenticationFailed, CarrierError
 from shipkit.models import Address
 from shipkit.plan import outage
-from shipkit.schema import OPTIONS, QUOTES, UNANSWERED, Leaf, asked_for, quotes_table
+from shipkit.schema import QUOTES, UNANSWERED, quotes_table
 from shipkit.services import ServiceRule
 
 __all__ = [
     "Shopped",
-    "asking_rows",
     "best_offers",
     "in_several_currencies",
     "left_out",
     "quote",
-    "several_parcels",
     "shop",
-    "unable_rows",
 ]
 
 _FAR: Final = 10**9
@@ -340,34 +337,3 @@ def in_several_currencies(
         rows, counts = np.unique(pairs.column("row").to_numpy(), return_counts=True)
         mixed[rows[counts > 1]] = True
     return mixed
-
-
-def asking_rows(table: pa.Table, leaf: Leaf) -> list[int]:
-    """Return the rows that ask for an option."""
-    column = asked_for(table, leaf)
-    if leaf.spec.kind == "flag":
-        return _rows_where(column)
-    if leaf.spec.kind == "choice":
-        return _rows_where(pc.not_equal(column, leaf.spec.nothing))
-    return _rows_where(pc.is_valid(column))
-
-
-def several_parcels(table: pa.Table) -> list[int]:
-    """Return the rows that have more than one parcel."""
-    return _rows_where(pc.greater(pc.list_value_length(table.column("parcels")), 1))
-
-
-def unable_rows(table: pa.Table, account: Account) -> dict[int, str]:
-    """Return the rows that ask for something that an account does not offer, and for what."""
-    able, found = account.carrier.capabilities, dict[int, str]()
-    for leaf in OPTIONS:
-        if leaf.name not in able.options:
-            found |= dict.fromkeys(asking_rows(table, leaf), f"it does not offer {leaf.name}")
-    if not able.multi_parcel:
-        found |= dict.fromkeys(several_parcels(table), "it sells one parcel per shipment")
-    return found
-
-
-def _rows_where(flags: Any) -> list[int]:
-    rows: list[int] = pc.indices_nonzero(pc.fill_null(flags, False)).to_pylist()  # noqa: FBT003 - a fill value
-    return rows

@@ -40,7 +40,8 @@ from shipkit.orders.currencies import currency_of
 from shipkit.orders.database import Database
 from shipkit.orders.unnamed_states import unnamed_states
 from shipkit.orders.where import Selection, pushdown
-from shipkit.plan import homes, return_labels
+from shipkit.plan import homes, reach, return_labels
+from shipkit.plan.asks import unsupported
 from shipkit.plan.plan import Edit, Plan
 from shipkit.plan.resolve import (
     apply_edits,
@@ -48,7 +49,6 @@ from shipkit.plan.resolve import (
     choose_services,
     parted,
     skipped_rows,
-    unsupported,
     without_edited,
 )
 from shipkit.schema import RETURN_OF, field_names
@@ -420,9 +420,10 @@ class Planner:
             places_of=lambda rows: validate.places_of(self.con, rows, self.payer),
         )
         noted = self._noted(table)
-        refused = unsupported(table, accounts)
+        refused = unsupported(table, accounts, self.payer)
+        unreached = reach.unreached(table, offered, self.payer)
         known = pa.concat_tables(
-            [noted, alike, without_edited(met, self.edits), unresolved, refused]
+            [noted, alike, without_edited(met, self.edits), unresolved, refused, unreached]
         )
         problems = pa.concat_tables(
             [

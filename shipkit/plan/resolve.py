@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.accounts import Account, Accounts
+from shipkit.carriers.accounts import Accounts
 from shipkit.carriers.joint_services import JointServices
 from shipkit.common.places import country_code, country_code3
 from shipkit.common.plain_values import plain_value
@@ -23,25 +23,22 @@ from shipkit.errors import InputError
 from shipkit.models import Address, Money
 from shipkit.orders.normalize.markup import without_invisible
 from shipkit.plan import outage
+from shipkit.plan.asks import unable_rows
 from shipkit.plan.offers import (
     Shopped,
-    asking_rows,
     best_offers,
     in_several_currencies,
     left_out,
-    several_parcels,
     shop,
-    unable_rows,
 )
 from shipkit.plan.plan import Edit
+from shipkit.plan.reach import within_reach
 from shipkit.plan.too_large import too_large
 from shipkit.schema import (
     EDITABLE,
-    OPTIONS,
     SHIPMENTS,
     WAREHOUSE,
     Leaf,
-    asked_for,
     problems_table,
 )
 from shipkit.services import ServiceList, ServiceRule, UnknownService
@@ -52,7 +49,6 @@ __all__ = [
     "choose_services",
     "parted",
     "skipped_rows",
-    "unsupported",
     "without_edited",
 ]
 
@@ -158,7 +154,8 @@ async def choose_services(
     for row, codes in too_large(asked, offered).items():
         closed.setdefault(row, set()).update(codes)
     shopped = await shop(asked, accounts, shipper)
-    offers = _without_closed(_without_unable(shopped.offers, asked, accounts), closed)
+    offers = within_reach(shopped.offers, asked, offered, shipper)
+    offers = _without_closed(_without_unable(offers, asked, accounts, shipper), closed)
     mixed = np.zeros(len(rows), dtype=bool)
     chosen = np.full(len(rows), None, dtype=object)
     unsold: dict[int, tuple[str, ...]] = {}
@@ -185,13 +182,15 @@ async def choose_services(
     unfitting = _unfitting(asked, offers, without, mixed, accounts)
     met = [
         _unsold(asked, named, unsold),
-        _refused(asked, shopped, named, accounts, rules),
+        _refused(asked, shopped, named, accounts, rules, shipper),
         _not_compared(asked, shopped, named),
     ]
     return table, pa.concat_tables([unfitting, *met])
 
 
-def _without_unable(offers: pa.Table, asked: pa.Table, accounts: Accounts) -> pa.Table:
+def _without_unable(
+    offers: pa.Table, asked: pa.Table, accounts: Accounts, shipper: Address
+) -> pa.Table:
     """Return the offers without those of accounts that cannot do what their row asks for.
 
     With one account nothing is left out, and a row that no account can serve keeps its offers: the
@@ -199,7 +198,7 @@ def _without_unable(offers: pa.Table, asked: pa.Table, accounts: Accounts) -> pa
     """
     if accounts.alone:
         return offers
-    unable = {account.name: unable_rows(asked, account) for account in accounts}
+    unable = {account.name: unable_rows(asked, account, shipper) for account in accounts}
     if not any(unable.values()):
         return offers
     rows = offers.column("row").to_pylist()
@@ -235,6 +234,7 @@ def _refused(
     named: pa.Array,
     accounts: Accounts,
     rules: Mapping[str, ServiceRule],
+    shipper: Address,
 ) -> pa.Table:
     """Return a warning for each row that was chosen for without an account that cannot sell it.
 
@@ -242,7 +242,7 @@ def _refused(
     """
     missing = {name: dict(rows) for name, rows in shopped.refused.items()}
     for account in () if accounts.alone else accounts:
-        unable = {row: (text, "") for row, text in unable_rows(asked, account).items()}
+        unable = {row: (text, "") for row, text in unable_rows(asked, account, shipper).items()}
         missing.setdefault(account.name, {}).update(unable)
     texts, numbers = asked.column("service").to_pylist(), asked.column("row_number")
     return problems_table(
@@ -392,69 +392,6 @@ def _nothing_fits(rule: str, mixed: bool, accounts: Accounts) -> str:
     if mixed:
         return "the offers are in several currencies, which cannot be compared"
     return f"no service of {accounts.identity} fits {rule!r}"
-
-
-def unsupported(table: pa.Table, accounts: Accounts) -> pa.Table:
-    """Return a problem for each row that asks its account for something that it does not offer."""
-    if accounts.alone:
-        return problems_table(_unsupported_by(accounts.only, table))
-    found = []
-    for account in accounts:
-        start = pc.starts_with(table.column("service"), f"{account.name}:")
-        found += _unsupported_by(account, table.filter(pc.fill_null(start, False)))  # noqa: FBT003 - a fill value
-    return problems_table(found)
-
-
-def _unsupported_by(account: Account, table: pa.Table) -> list[dict[str, Any]]:
-    name, able = account.name, account.carrier.capabilities
-    found = []
-    reported: set[tuple[int, str]] = set()
-    for leaf in OPTIONS:
-        if leaf.name in able.options:
-            continue
-        column = asked_for(table, leaf)
-        asking = asking_rows(table, leaf)
-        found += [
-            _unsupported(
-                table,
-                row,
-                leaf.path,
-                str(column[row].as_py()),
-                f"{name} does not offer {leaf.name}",
-                f"Clear the cell, edit the row ({leaf.name}=None), or use another carrier.",
-            )
-            for row in asking
-            if (row, leaf.spec.part_of) not in reported  # an account goes with its payer
-        ]
-        reported |= {(row, leaf.name) for row in asking}
-    if not able.multi_parcel:
-        counts = pc.list_value_length(table.column("parcels"))
-        found += [
-            _unsupported(
-                table,
-                row,
-                "parcels",
-                str(counts[row].as_py()),
-                f"{name} sells one parcel per shipment",
-                "Give each parcel a row of its own, or use another carrier.",
-            )
-            for row in several_parcels(table)
-        ]
-    return found
-
-
-def _unsupported(
-    table: pa.Table, row: int, field: str, value: str, problem: str, fix: str
-) -> dict[str, Any]:
-    return {
-        "row_number": table.column("row_number")[row].as_py(),
-        "field": field,
-        "value": value,
-        "problem": problem,
-        "fix": fix,
-        "severity": "error",
-        "code": "option_not_supported",
-    }
 
 
 def check_edit(

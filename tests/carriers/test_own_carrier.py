@@ -266,24 +266,35 @@ def test_preview_approve_execute_find_void_and_labels(pony: Pony, tmp_path: Path
 
 
 @pytest.mark.usefixtures("here", "pony")
-def test_what_is_no_option_and_cannot_be_sent_is_refused():
-    """Insurance, a packaging and a country would be dropped in silence."""
+def test_what_a_carrier_does_not_declare_holds_its_rows():
+    """Insurance, a packaging and a country would be dropped in silence: the carrier sees none."""
+    home = {"country": "US", "phone": "2125550142"}
     abroad = {"city": "Berlin", "state": "", "zip": "10119", "country": "DE", "phone": "3012345678"}
     rows = [
-        order(0, country="US", phone="2125550142") | {"declared_value": "500"},
-        order(1, country="US", phone="2125550142") | {"packaging": "pak"},
+        order(0, **home) | {"declared_value": "500"},
+        order(1, **home) | {"packaging": "pak"},
         order(2, **abroad),
-        order(3, country="US", phone="2125550142"),
+        order(3, **home) | {"signature": "adult"},
+        order(4, **home) | {"ship_date": "2099-12-01", "Reference 2": None},
+        order(5, **home) | {"service": "cheapest"},
+        order(6, **abroad) | {"service": "cheapest"},
     ]
     with batch(rows) as session:
-        priced = session.preview()["cost_cents"].notna().tolist()
-        refused = session.problems.query("severity == 'error'").set_index("row_number")["problem"]
-    assert priced == [False, False, False, True]
-    assert refused.to_dict() == {
-        1: "parcels[0].declared_value: Pony Parcels does not insure",
-        2: "parcels[0].packaging: Pony Parcels has no boxes of its own",
-        3: "ship_to.country: Pony Parcels does not go abroad",
+        session.map(references={"po": "order_id"})
+        frame = session.preview()
+        refused = session.problems.query("severity == 'error'").set_index("row_number")
+    assert frame["cost_cents"].notna().tolist() == [*[False] * 4, True, True, False]
+    assert refused["problem"].to_dict() == {
+        1: "pony does not offer declared_value",
+        2: "pony does not offer packaging",
+        3: "Pony Parcels Gallop does not run from US to DE",
+        4: "pony does not offer signature",
+        7: "Pony Parcels Trot does not run from US to DE",
     }
+    assert set(refused["code"]) == {"option_not_supported", "reach_not_served"}
+    assert refused["fix"][2] == (
+        'Clear the cell, edit the row (packaging="package"), or use another carrier.'
+    )
 
 
 @pytest.mark.usefixtures("here")

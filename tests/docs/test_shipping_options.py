@@ -32,7 +32,7 @@ from shipkit.models import (
 )
 from shipkit.orders.heading_words import headings_of
 from shipkit.render.content import label_contents
-from shipkit.schema import EDITABLE, NUMBER_OF_PARCELS, OPTIONS, PARCELS, Leaf
+from shipkit.schema import EDITABLE, FURTHER_OPTIONS, NUMBER_OF_PARCELS, OPTIONS, PARCELS, Leaf
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "shipping-options.md"
 BEGIN, END = (
@@ -114,9 +114,7 @@ EXAMPLES: dict[str, tuple[Shipment, dict[str, Any]]] = {
 """Option -> a shipment that may have it, and what it is then."""
 
 OF_PARCELS = {leaf.name for leaf in PARCELS}
-EVERYWHERE = ("declared_value", "packaging")
-"""What every carrier reads: no option, so that each answers for it itself."""
-ROWS: tuple[Leaf, ...] = (*OPTIONS, *(leaf for leaf in PARCELS if leaf.name in EVERYWHERE))
+ROWS: tuple[Leaf, ...] = (*OPTIONS, *(leaf for leaf in PARCELS if leaf.name in FURTHER_OPTIONS))
 
 
 def with_option(name: str) -> tuple[Shipment, Shipment]:
@@ -217,15 +215,13 @@ def price(name: str) -> str:
 
 
 def at_ups(name: str) -> bool:
-    return name in UPS.options or name in EVERYWHERE
+    return name in UPS.options
 
 
 def carriers(name: str) -> str:
     offered = {"UPS": UPS, "USPS": USPS, "sandbox": SANDBOX, "EasyPost": EASYPOST}
     if name == "is_return":
         del offered["USPS"]  # it names the refusal itself
-    if name in EVERYWHERE:
-        return ", ".join(offered)
     return ", ".join(title for title, able in offered.items() if name in able.options)
 
 

@@ -13,6 +13,7 @@ from shipkit.carriers.easypost.easypost_settings import EasyPostSettings
 from shipkit.carriers.plugin import CarrierPlugin
 from shipkit.carriers.protocol import Capabilities, Carrier
 from shipkit.models import NUMBERED_REFERENCES, LabelFormat
+from shipkit.schema import FURTHER_OPTIONS
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +31,16 @@ CAPABILITIES = Capabilities(
     multi_parcel=True,
     recovery="two_step",
     label_formats=frozenset({LabelFormat.PDF, LabelFormat.PNG, LabelFormat.ZPL}),
-    options=frozenset({"signature", "saturday_delivery", "is_return", "itn", *NUMBERED_REFERENCES}),
+    options=frozenset(
+        {
+            "signature",
+            "saturday_delivery",
+            "is_return",
+            "itn",
+            *NUMBERED_REFERENCES,
+            *FURTHER_OPTIONS,
+        }
+    ),
 )
 
 

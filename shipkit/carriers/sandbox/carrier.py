@@ -49,6 +49,7 @@ from shipkit.models import (
     Rate,
     Shipment,
 )
+from shipkit.schema import FURTHER_OPTIONS
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ CAPABILITIES = Capabilities(
             "additional_handling",
             *NUMBERED_REFERENCES,
             *ACCESS_POINT_FIELDS,
+            *FURTHER_OPTIONS,
         }
     ),
     priced_by=PRICED,

@@ -13,6 +13,7 @@ from shipkit.carriers.protocol import Capabilities, Carrier
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.ups_settings import UpsSettings
 from shipkit.models import ACCESS_POINT_FIELDS, NUMBERED_REFERENCES
+from shipkit.schema import FURTHER_OPTIONS
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ CAPABILITIES = Capabilities(
             "simple_rate",
             *NUMBERED_REFERENCES,
             *ACCESS_POINT_FIELDS,
+            *FURTHER_OPTIONS,
         }
     ),
 )

@@ -13,6 +13,7 @@ from shipkit.carriers.protocol import Capabilities, Carrier
 from shipkit.carriers.usps.mail_classes import SERVICES
 from shipkit.carriers.usps.usps_settings import UspsSettings
 from shipkit.models import NUMBERED_REFERENCES, LabelFormat
+from shipkit.schema import FURTHER_OPTIONS
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +33,16 @@ CAPABILITIES = Capabilities(
     recovery="idempotency_key",
     label_formats=frozenset(LabelFormat),
     # It refuses returns itself, in its own words, and Saturday where it has none.
-    options=frozenset({"signature", "saturday_delivery", "is_return", "itn", *NUMBERED_REFERENCES}),
+    options=frozenset(
+        {
+            "signature",
+            "saturday_delivery",
+            "is_return",
+            "itn",
+            *NUMBERED_REFERENCES,
+            *FURTHER_OPTIONS,
+        }
+    ),
 )
 
 

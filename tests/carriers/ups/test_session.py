@@ -270,9 +270,12 @@ def test_a_domestic_service_abroad_is_a_problem_with_a_fix(ups_env: Any, shop: s
         frame = session.preview()
         told = session.problems
     assert frame["cost_cents"].isna().all()
-    assert list(frame["problem"]) == ["service: UPS Ground does not run from US to DE."]
+    assert list(frame["problem"]) == ["service: UPS Ground does not run from US to DE"]
     assert list(told["fix"][told["field"] == "service"]) == [
-        "Choose worldwide_saver or worldwide_expedited, by a service column or map(service=...)."
+        (
+            "Choose another, by a service column or map(service=...): session.shop() lists what "
+            "goes there."
+        )
     ]
     assert ups_env.calls["rate"] == 0
 

@@ -15,7 +15,6 @@ from shipkit.carriers.http import HttpTransport
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Capabilities, CarrierIdentity, Pace
 from shipkit.carriers.quoting import quote_each
-from shipkit.carriers.row_refusal import refuse
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected
 from shipkit.models import (
     Address,
@@ -39,6 +38,7 @@ class Pony:
         multi_parcel=False,  # one label per request
         recovery="lookup",  # Pony finds labels by our reference
         label_formats=frozenset({LabelFormat.PDF}),
+        options=frozenset({"references", "ship_from", "ship_date"}),  # rows with others wait
     )
     resend = "proven"
 
@@ -189,7 +189,6 @@ class Pony:
 def _question(shipment: Shipment, shipper: Address, **more: Any) -> dict[str, Any]:
     [parcel] = shipment.parcels
     origin = shipment.ship_from or shipper  # a row may leave from a place of its own
-    _check(shipment, origin)
     return {
         "from": _place(origin),
         "to": _place(shipment.ship_to),
@@ -199,18 +198,6 @@ def _question(shipment: Shipment, shipper: Address, **more: Any) -> dict[str, An
         "references": dict(shipment.references),
         **more,
     }
-
-
-def _check(shipment: Shipment, origin: Address) -> None:
-    """Refuse what Pony cannot do and shipkit does not check: else it is dropped in silence."""
-    [parcel] = shipment.parcels
-    instead = "Clear the cell, or use another carrier."
-    if shipment.ship_to.country != origin.country:
-        raise refuse("ship_to.country", "Pony Parcels does not go abroad", instead)
-    if parcel.declared_value:
-        raise refuse("parcels[0].declared_value", "Pony Parcels does not insure", instead)
-    if parcel.packaging != "package":
-        raise refuse("parcels[0].packaging", "Pony Parcels has no boxes of its own", instead)
 
 
 def _place(address: Address) -> dict[str, Any]:
