@@ -106,8 +106,15 @@ def _duties_payer(route: Route, shipment: Shipment) -> dict[str, Any] | None:
     if party in (None, BillTo.RECEIVER):
         _refuse_ddp(shipment)
     if party is None or (party is BillTo.RECEIVER and account is None):
+        _demand_duties_account_of(shipment)
         return None  # the receiver pays on delivery
     if party is BillTo.SHIPPER:
+        if account and account != route.account:
+            raise refuse(
+                "duties_account",
+                f"the shipper pays the duties, and this is not your account (...{account[-4:]}).",
+                "Leave the account out, or bill the receiver or a third party.",
+            )
         return _shipper(route)
     if party is BillTo.CONSIGNEE:
         raise refuse(
@@ -138,6 +145,17 @@ def _demand_payer_of(shipment: Shipment) -> None:
             "bill_to",
             f"the place of an account that pays is given ({place}), and no account.",
             "Give bill_to and bill_account, or leave the place out.",
+        )
+
+
+def _demand_duties_account_of(shipment: Shipment) -> None:
+    """Refuse the place of an account for duties without the account."""
+    place = shipment.duties_postal_code or shipment.duties_country
+    if place:
+        raise refuse(
+            "duties_account",
+            f"the place of an account for duties is given ({place}), and no account.",
+            "Give duties_account, or leave the place out: the receiver pays on delivery.",
         )
 
 

@@ -109,7 +109,7 @@ class UpsPrices:
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price of `shipment`, with its days from the ship date, or from today."""
         shipment = settled(shipment, shipper)
-        wire.check(shipment, shipper)
+        wire.check(shipment, shipper, self._account)
         body = await self._client.ask(self._rate_request(shipment, shipper))
         return self._noted(self._price_of(body, shipment, shipper), shipment, shipper)
 
@@ -163,7 +163,7 @@ class UpsPrices:
         def question_of(row: dict[str, Any], shipment: Shipment) -> tuple[str, _ShopQuestion]:
             key = alike(row)
             if key in known:
-                wire.check_row(shipment, shipper)
+                wire.check_row(shipment, shipper, self._account)
             else:
                 known[key] = self._shop_question(shipment, shipper)
             return known[key].key, known[key]
@@ -188,7 +188,7 @@ class UpsPrices:
         CarrierRejected
             UPS would refuse the shipment by every service.
         """
-        route = wire.check_row(shipment, shipper)
+        route = wire.check_row(shipment, shipper, self._account)
         date = shipment.ship_date or self.day(shipment, shipper)
         simple = simple_rate_services(shipment)
         listed = None if simple else self._rate(shipment, shipper, date, shop=True)
@@ -366,7 +366,7 @@ class UpsPrices:
         """Return the key of a row's question with notes, or its quote where UPS would refuse it."""
         try:
             shipment = settled(shipment_from_row(row), shipper)
-            wire.check(shipment, shipper)
+            wire.check(shipment, shipper, self._account)
             request = self._rate_request(shipment, shipper)
         except CarrierRejected as error:
             return refused_line(row["service"], error)

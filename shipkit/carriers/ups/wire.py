@@ -96,7 +96,7 @@ VERSION: Final = "v2409"
 DAYS_AHEAD: Final = 7
 """How far ahead a shipment may be dated."""
 _RETURN_LABEL: Final = "9"
-_ANY_ACCOUNT, _ANY_CODE, _ANY_DAY = "A1B2C3", "03", dt.date(2000, 1, 1)
+_ANY_ACCOUNT, _ANY_CODE, _ANY_DAY = "000000", "03", dt.date(2000, 1, 1)
 """They stand for the account, the service's code and the day where nothing is sent."""
 
 
@@ -111,18 +111,19 @@ class Request:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
-def check(shipment: Shipment, shipper: Address) -> None:
+def check(shipment: Shipment, shipper: Address, account: str = _ANY_ACCOUNT) -> None:
     """Raise CarrierRejected for what UPS would refuse at the purchase, as far as it can be seen.
 
-    Called when a shipment is quoted, so that a preview shows it and not the purchase.
+    Called when a shipment is quoted, so that a preview shows it and not the purchase. `account` is
+    your own: a payer's may be the same.
     """
     demand_own_country(shipment, shipper)
-    route = route_of(shipment, shipper, _ANY_ACCOUNT)
+    route = route_of(shipment, shipper, account)
     demand_service(route, shipment)
     _ship_body(route, shipment, _ANY_CODE, "CHECK", _ANY_DAY)
 
 
-def check_row(shipment: Shipment, shipper: Address) -> Route:
+def check_row(shipment: Shipment, shipper: Address, account: str = _ANY_ACCOUNT) -> Route:
     """Return the route of a shipment that UPS would not refuse whatever its service is.
 
     Raises
@@ -131,7 +132,7 @@ def check_row(shipment: Shipment, shipper: Address) -> Route:
         UPS would refuse it by every service.
     """
     demand_own_country(shipment, shipper)
-    route = route_of(shipment, shipper, _ANY_ACCOUNT)
+    route = route_of(shipment, shipper, account)
     _ship_body(route, shipment, _ANY_CODE, "CHECK", _ANY_DAY)
     return route
 

@@ -79,7 +79,7 @@ def test_a_payer_that_ups_cannot_bill_holds_its_row(
     shipment: Shipment, shop: Address, given: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(CarrierRejected) as refused:
-        wire.check(Shipment(**{**dict(shipment), **given}), shop)
+        wire.check(Shipment(**{**dict(shipment), **given}), shop, "A1B2C3")
     assert refused.value.details["field"] == field
     assert refused.value.fix
 
@@ -90,6 +90,10 @@ def test_a_payer_that_ups_cannot_bill_holds_its_row(
         ({}, None),
         ({"duties_bill_to": "receiver"}, None),
         ({"duties_bill_to": "shipper"}, {"BillShipper": {"AccountNumber": "A1B2C3"}}),
+        (
+            {"duties_bill_to": "shipper", "duties_account": "a1b2-c3"},
+            {"BillShipper": {"AccountNumber": "A1B2C3"}},
+        ),
         (
             {"duties_bill_to": "third_party", "duties_account": "C3D4E5", "duties_country": "FR"},
             {"BillThirdParty": {"AccountNumber": "C3D4E5", "Address": {"CountryCode": "FR"}}},
@@ -105,6 +109,23 @@ def test_duties_are_a_second_charge_abroad(
 ) -> None:
     there = charged(Shipment(**{**dict(abroad), **given}), shop)
     assert there[1:] == ([{"Type": "02", **payer}] if payer else [])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"duties_bill_to": "shipper", "duties_account": "C3D4E5"},
+        {"duties_bill_to": "receiver", "duties_account": "A1B2C3"},
+        {"duties_bill_to": "receiver", "duties_postal_code": "10119"},
+        {"duties_country": "DE"},
+    ],
+)
+def test_an_account_for_duties_that_would_be_passed_over_holds_its_row(
+    abroad: Shipment, shop: Address, given: dict[str, Any]
+) -> None:
+    with pytest.raises(CarrierRejected) as refused:
+        charged(Shipment(**{**dict(abroad), **given}), shop)
+    assert refused.value.details["field"] == "duties_account"
 
 
 def test_a_price_that_somebody_else_pays_says_so(shipment: Shipment) -> None:

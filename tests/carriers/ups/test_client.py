@@ -604,6 +604,19 @@ def test_a_service_that_ship_refuses_is_named_with_the_reason(
         run(server, offers)
 
 
+def test_your_own_account_as_payer_is_you_and_no_third_party(
+    server: Any, shop: Address, shipment: Shipment
+) -> None:
+    """Which account is one's own depends on the settings, in prices as in purchases."""
+    own = shipment.model_copy(update={"bill_account": "a1b2-c3"})
+    assert run(server, lambda ups: ups.quote(own, shop)).cost_cents > 0
+    assert run(server, lambda ups: ups.shop(own, shop))
+    other = own.model_copy(update={"bill_to": "third_party", "bill_postal_code": "78205"})
+    for ask in (lambda ups: ups.quote(other, shop), lambda ups: ups.shop(other, shop)):
+        with pytest.raises(CarrierRejected, match="this is your own account"):
+            run(server, ask)
+
+
 def test_pickup_type_and_customer_are_in_each_question_for_a_price(
     server: Any, shop: Address, shipment: Shipment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
