@@ -26,7 +26,7 @@ from shipkit.carriers.registry import plugin
 from shipkit.common import html
 from shipkit.common.choices import flag, one_of
 from shipkit.errors import InputError, JobRunning, SettingsError, ShipkitError
-from shipkit.models import Money
+from shipkit.models import Money, Refund
 from shipkit.orders import where
 from shipkit.orders.database import Database
 from shipkit.outputs.labels import Labels
@@ -356,9 +356,12 @@ class Job(HandoverMembers, html.Shown):
         Returns
         -------
         DataFrame
-            The results of the rows that matched. A row the carrier would not void is still
-            ``shipped``, with the carrier's answer in ``error_code``, ``error_message`` and ``fix``.
-            A voided parcel whose return label is still paid for says so there.
+            The results of the rows that matched. ``refund`` is ``submitted`` where the carrier
+            decides about the money later (EasyPost): voiding again and :meth:`track` ask what
+            became of it, and voiding asks again for one that is ``rejected``. A row the carrier
+            would not void is still ``shipped``, with the carrier's answer in ``error_code``,
+            ``error_message`` and ``fix``. A voided parcel whose return label is still paid for says
+            so there.
 
         Raises
         ------
@@ -382,7 +385,13 @@ class Job(HandoverMembers, html.Shown):
             else list(range(table.num_rows))
         )
         states = table.column("state").to_pylist()
-        rows = [row for row in chosen if states[row] == RowState.SHIPPED]
+        refunds = table.column("refund").to_pylist()
+        rows = [
+            row
+            for row in chosen
+            if states[row] == RowState.SHIPPED
+            or refunds[row] in (Refund.SUBMITTED, Refund.REJECTED)
+        ]
         if not rows:
             self._refuse_other_account()
             return to_frame(table.take(pa.array(chosen, pa.int64())))
@@ -418,6 +427,7 @@ class Job(HandoverMembers, html.Shown):
         """
         flag("changes", changes)
         flag("history", history)
+        self.connection.run(recovery.update_refunds(self.store, self._accounts()))
         look, events = self.connection.run(
             questions.track_with_events(self.store.results(), self._accounts())
         )

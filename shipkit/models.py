@@ -40,6 +40,7 @@ __all__ = [
     "PickupPoint",
     "Purchase",
     "Rate",
+    "Refund",
     "Service",
     "Shipment",
     "Signature",
@@ -714,6 +715,16 @@ class Purchase(_Frozen):
         if not self.tracking_numbers:
             raise ValueError("a purchase has at least one tracking number")
         return self
+
+
+class Refund(StrEnum):
+    """What became of the refund that a void asks for, where the carrier decides later."""
+
+    SUBMITTED = "submitted"
+    """Asked for: the label is void, and the money is not back."""
+    REFUNDED = "refunded"
+    REJECTED = "rejected"
+    """Refused: the label is void, and paid for."""
 
 
 class AddressCheck(_Frozen):

@@ -58,7 +58,8 @@ MOVES: MappingProxyType[RowState, frozenset[RowState]] = MappingProxyType(
         # To itself: a label file that came later than its purchase.
         RowState.SHIPPED: frozenset({RowState.SHIPPED, RowState.VOIDED}),
         RowState.FAILED: frozenset(),
-        RowState.VOIDED: frozenset(),
+        # To itself: what became of the refund that the void asked for.
+        RowState.VOIDED: frozenset({RowState.VOIDED}),
         RowState.SKIPPED: frozenset(),
     }
 )

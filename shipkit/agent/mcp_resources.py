@@ -62,6 +62,7 @@ _RESULTS = (
     "error_code",
     "error_message",
     "fix",
+    "refund",
 )
 
 

@@ -28,6 +28,7 @@ from shipkit.models import (
     Money,
     Purchase,
     Rate,
+    Refund,
     Shipment,
     TransitTime,
 )
@@ -47,10 +48,12 @@ __all__ = [
     "Prepared",
     "PreparesShipments",
     "Recovery",
+    "RefundsLater",
     "ShopsTables",
     "Tracks",
     "ValidatesAddresses",
     "address_validator",
+    "later_refunds",
     "preparer",
     "repeats_by_key",
     "table_shopper",
@@ -156,6 +159,8 @@ class Capabilities:
     """Prices a whole table by every service in one call: :class:`ShopsTables`."""
     validate_address: bool = False
     """Checks addresses: :class:`ValidatesAddresses`."""
+    refund_state: bool = False
+    """Decides about the money of a voided label later: :class:`RefundsLater`."""
     landed_cost: bool = False
     """Estimates what customs would take: :class:`EstimatesDuties`."""
     transit_times: bool = False
@@ -245,8 +250,12 @@ class Carrier(Protocol):
         An empty list says "the carrier has nothing". Where it cannot say, raise AnswerLost.
         """
 
-    async def void(self, purchase: Purchase) -> None:
-        """Void a shipment. Voiding what is voided already succeeds; CarrierRejected otherwise."""
+    async def void(self, purchase: Purchase) -> Refund | None:
+        """Void a shipment. Voiding what is voided already succeeds; CarrierRejected otherwise.
+
+        Returns None where nothing is charged for it any more. A carrier that decides later, with
+        ``refund_state``, returns what is known of the refund.
+        """
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -301,6 +310,13 @@ class ValidatesAddresses(Protocol):
         """Return whether an address exists, with suggestions, and whether it is a home."""
 
 
+class RefundsLater(Protocol):
+    """Declared by ``Capabilities(refund_state=True)``: a void asks for a refund."""
+
+    async def refund_state(self, purchase: Purchase) -> Refund | None:
+        """Return what became of the refund of a voided shipment, None where that is not known."""
+
+
 class GivesTransitTimes(Protocol):
     """Declared by ``Capabilities(transit_times=True)``."""
 
@@ -351,6 +367,7 @@ OPTIONAL: Final = (
     "validate_address",
     "transit_times",
     "landed_cost",
+    "refund_state",
     "manifest",
     "pickup",
 )
@@ -371,6 +388,11 @@ def repeats_by_key(carrier: Carrier) -> bool:
 def tracker(carrier: Carrier) -> Tracks | None:
     """Return `carrier` as one that tracks parcels, None when it does not declare it."""
     return cast("Tracks", carrier) if carrier.capabilities.track else None
+
+
+def later_refunds(carrier: Carrier) -> RefundsLater | None:
+    """Return `carrier` as one that decides about refunds later, None where a void is final."""
+    return cast("RefundsLater", carrier) if carrier.capabilities.refund_state else None
 
 
 def table_shopper(carrier: Carrier) -> ShopsTables | None:

@@ -159,6 +159,8 @@ def labels(args: Namespace, console: Console) -> End:
 
 def void(args: Namespace, console: Console) -> End:
     """Void shipments."""
+    from shipkit.purchasing.result import Refunds
+
     with open_job(args, args.job) as job:
         console.say(f"{job.job_id} on {job.store.manifest.identity}")
         if args.dry_run:
@@ -167,6 +169,13 @@ def void(args: Namespace, console: Console) -> End:
         counts = frame["state"].value_counts().to_dict()
         voided, kept = int(counts.get("voided", 0)), int(counts.get("shipped", 0))
         console.say(f"Voided: {voided:,}" + (f"; not voided: {kept:,}" if kept else ""))
+        refunds = Refunds.of_frame(frame)
+        if refunds["submitted"]:
+            console.say(
+                f"Refund asked for {counted(refunds['submitted'], 'label')}: the carrier decides "
+                f"later, and shipkit track {job.job_id} asks what became of it."
+            )
+        display.left_rows("Refund rejected", frame[frame["refund"] == "rejected"], console)
         display.left_rows("Not voided", frame[frame["state"] == "shipped"], console)
         paid = frame[frame["error_code"] == "return_label_paid"]
         display.left_rows("Return labels that are still paid for", paid, console)
@@ -177,12 +186,13 @@ def void(args: Namespace, console: Console) -> End:
                 row_number=int(row["row_number"]),
                 state=str(row["state"]),
                 tracking_number=row["tracking_number"],
+                refund=json_value(row["refund"]),
                 **({name: json_value(row[name]) for name in _REFUSAL} if refused else {}),
             )
         return End(
             exit_codes.of_refusals(frame.loc[frame["state"] == "shipped", "error_code"]),
             job_id=job.job_id,
-            facts={"voided": voided, "not_voided": kept},
+            facts={"voided": voided, "not_voided": kept, "refunds": refunds},
         )
 
 

@@ -67,6 +67,7 @@ JSON_RESULT = (
     "error_code",
     "error_message",
     "fix",
+    "refund",
 )
 """Result columns of a ``result`` event."""
 
@@ -126,6 +127,8 @@ def result_facts(result: BatchResult) -> dict[str, Any]:
         "status": result.status,
         **counts,
         **_amounts(result.totals),
+        "refunds_asked": result.refunds.asked,
+        "refunds_rejected": result.refunds.rejected,
         "live": result.live,
         "carrier": result.carrier,
         "reason": result.reason,

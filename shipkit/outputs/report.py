@@ -134,6 +134,7 @@ class Report(html.Shown):
         tiles = [
             ("Spent", total_text(result.totals), False),
             *([("Billed to others", str(result.others), False)] if result.others else []),
+            *((name.capitalize(), text, False) for name, text in result.refunds.lines()),
             ("Shipped", f"{result.shipped:,}", False),
             ("Failed", f"{result.failed:,}", result.failed > 0),
             ("In doubt", f"{result.in_doubt:,}", result.in_doubt > 0),

@@ -33,9 +33,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier, preparer, repeats_by_key
+from shipkit.carriers.protocol import Carrier, later_refunds, preparer, repeats_by_key
 from shipkit.errors import AnswerLost, CarrierError, LabelNotShown, PartlyBought
-from shipkit.models import Purchase
+from shipkit.models import Purchase, Refund
 from shipkit.purchasing.purchase_entry import label_bytes, purchase_entry
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
@@ -44,6 +44,7 @@ from shipkit.purchasing.store.entries import (
     LedgerEntry,
     followed,
     last_entries,
+    with_refund,
 )
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
@@ -124,6 +125,7 @@ class Reconciler:
         self._rows, self._spend, self._again, self._clock = rows, spend, again, clock
         self._grace_s, self._mine = grace_s, mine
         self._by_id, self._by_key = preparer(carrier) is not None, repeats_by_key(carrier)
+        self._refunds_later = later_refunds(carrier) is not None
         proof = carrier.absence_is_proof_after_s
         self._proof_s = (
             proof
@@ -309,6 +311,9 @@ class Reconciler:
             currency=self._spend.currency(row),
             watch=self._ledger.watch.get(row),
         )
+        if chosen.voided and self._refunds_later:
+            details = with_refund(entry.details, Refund.SUBMITTED)
+            entry = entry._replace(details=details)
         self._ledger.record([entry], urgent=False)
         if chosen.voided:  # as after a resume, where voided rows do not count either
             self._spend.release(row)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +16,7 @@ from shipkit.common import html
 from shipkit.common.local_day import local_day, time_zone
 from shipkit.common.words import aligned, counted, total_text
 from shipkit.errors import CarrierError, CarrierRejected, InputError, ShipmentsFailed
-from shipkit.models import Address, BillTo, Money
+from shipkit.models import Address, BillTo, Money, Refund
 from shipkit.plan.preview import Preview, to_frame
 from shipkit.plan.summary import BilledToOthers
 from shipkit.purchasing.store import JobStore
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchResult",
     "ChargedAbove",
+    "Refunds",
     "can_write_back",
     "charged",
     "failed_rows",
@@ -68,6 +69,42 @@ class ChargedAbove:
         return f"{total_text(self.totals)} for {counted(self.shipments, 'shipment')}"
 
 
+@dataclass(frozen=True)
+class Refunds:
+    """Voided shipments whose money is not back: the refund was asked for, or is rejected."""
+
+    asked: int = 0
+    asked_totals: Mapping[str, Money] = field(default_factory=dict)
+    rejected: int = 0
+    rejected_totals: Mapping[str, Money] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, results: pa.Table) -> Refunds:
+        """Return those of some results."""
+        found: list[Any] = []
+        for state in (Refund.SUBMITTED, Refund.REJECTED):
+            own = pc.equal(results.column("refund"), state.value)
+            rows = results.filter(pc.fill_null(own, False))  # noqa: FBT003 - a fill value
+            found += [rows.num_rows, charged(rows)]
+        return cls(*found)
+
+    @staticmethod
+    def of_frame(results: pd.DataFrame) -> dict[str, int]:
+        """Return how many voided rows of a frame have a refund in each state."""
+        return {state.value: int((results["refund"] == state.value).sum()) for state in Refund}
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return them as pairs of name and text, none where there are none."""
+        return [
+            (name, f"{total_text(totals)} for {counted(count, 'voided shipment')}")
+            for name, count, totals in (
+                ("refund asked", self.asked, self.asked_totals),
+                ("refund rejected", self.rejected, self.rejected_totals),
+            )
+            if count
+        ]
+
+
 @dataclass(frozen=True, eq=False)
 class BatchResult(html.Shown):
     """The status, counts and total of a whole job, whichever calls bought its rows."""
@@ -89,12 +126,15 @@ class BatchResult(html.Shown):
     remaining: int
     """Rows that are still to be sent."""
     totals: Mapping[str, Money]
-    """Currency -> amount charged, net of voided rows."""
+    """Currency -> amount charged, net of voided rows. Those whose refund was only asked for, or
+    is rejected, count: their money is not back."""
     others: BilledToOthers
     """What of it the carrier bills to receivers and third parties."""
     above_quotes: ChargedAbove
     """What of it is more than was quoted: a carrier that states no price before the purchase may
     charge another one. ``SpendLimits(price_drift=...)`` stops a job at a larger difference."""
+    refunds: Refunds
+    """What of it is for voided shipments, where the carrier decides about the refund later."""
     elapsed_s: float
     """Seconds that this call took; 0 if it bought nothing."""
     live: bool
@@ -128,6 +168,7 @@ class BatchResult(html.Shown):
             totals=charged(results),
             others=BilledToOthers(theirs.num_rows, charged(theirs)),
             above_quotes=ChargedAbove.of(results, store.quotes),
+            refunds=Refunds.of(results),
             elapsed_s=elapsed_s,
             live=identity.live,
             carrier=str(identity),
@@ -137,7 +178,7 @@ class BatchResult(html.Shown):
 
     @property
     def total_charged(self) -> Money:
-        """The amount charged, net of voided rows.
+        """The amount charged, net of voided rows whose money is back.
 
         Raises
         ------
@@ -207,6 +248,7 @@ class BatchResult(html.Shown):
             rows.append(("  billed to others", str(self.others)))
         if self.above_quotes:
             rows.append(("  above the quotes", str(self.above_quotes)))
+        rows += [(f"  {name}", text) for name, text in self.refunds.lines()]
         if self.elapsed_s:
             rows.append(("Time", f"{self.elapsed_s:,.1f} s"))
         return rows
@@ -238,7 +280,8 @@ def results_frame(store: JobStore, state: str | None = None) -> pd.DataFrame:
         (float, major units, for people), ``charge_basis``, ``billed_weight_lb``, ``currency``,
         ``shipkit_reference``, ``user_references``, ``attempts``, ``shipped_at`` and ``voided_at``
         (UTC, without a time zone), ``live``, ``account``, ``error_code``, ``error_message``,
-        ``fix``. Null where it does not apply.
+        ``fix``, ``refund`` (of voided rows at a carrier that decides later: ``submitted``,
+        ``refunded`` or ``rejected``). Null where it does not apply.
     """
     table = store.results()
     if state is not None:
@@ -452,10 +495,15 @@ def _local_days(times: pa.ChunkedArray, shipper: Address) -> pa.Array:
 
 
 def charged(results: pa.Table) -> dict[str, Money]:
-    """Return currency -> amount charged for the rows that were bought and not voided."""
-    bought = results.filter(pc.equal(results.column("state"), RowState.SHIPPED.value)).select(
-        ["currency", "charged_cents"]
-    )
+    """Return currency -> amount charged for the rows that were bought and not voided.
+
+    A voided row counts while its refund is not given: asked for, or rejected.
+    """
+    paid = pc.equal(results.column("state"), RowState.SHIPPED.value)
+    if "refund" in results.column_names:
+        owed = pa.array([Refund.SUBMITTED.value, Refund.REJECTED.value])
+        paid = pc.or_(paid, pc.is_in(results.column("refund"), value_set=owed))
+    bought = results.filter(paid).select(["currency", "charged_cents"])
     sums = (
         bought.group_by("currency")
         .aggregate([("charged_cents", "sum")])

@@ -108,6 +108,7 @@ def test_a_bought_row_has_what_the_carrier_answered(home):
         "error_code": None,
         "error_message": None,
         "fix": None,
+        "refund": None,
     }
 
 

@@ -32,6 +32,7 @@ LEGAL = {
     ("review", "voided"),
     ("shipped", "shipped"),  # a label file that came later
     ("shipped", "voided"),
+    ("voided", "voided"),  # what became of its refund
 }
 
 

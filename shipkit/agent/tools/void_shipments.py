@@ -12,6 +12,7 @@ from shipkit.agent.tool import Tool, ToolRun
 from shipkit.agent.tool_arguments import LONGEST_CLAUSE, LONGEST_ID, ToolArguments
 from shipkit.common.words import counted
 from shipkit.errors import ApprovalRequired
+from shipkit.purchasing.result import Refunds
 
 __all__ = ["TOOL"]
 
@@ -40,6 +41,8 @@ class VoidFacts(Facts):
     not_voided: int
     refused: list[dict[str, Any]]
     """The first rows that the carrier would not void, with its answer."""
+    refunds: dict[str, int]
+    """Voided rows by the state of their refund, where the carrier decides later."""
     notice: str = NOTICE
 
 
@@ -60,12 +63,20 @@ def void_shipments(run: ToolRun[VoidArguments]) -> Answer:
         voided=voided,
         not_voided=len(frame) - voided,
         refused=refused,
+        refunds=Refunds.of_frame(frame) if len(frame) else {},
     )
     text = (
         f"{voided:,} of {counted(len(frame), 'matching shipment')} of {facts.job_id} voided."
         if len(frame)
         else f"No shipment of {facts.job_id} matches. Nothing was voided."
     )
+    if facts.refunds.get("submitted"):
+        text += (
+            f" The refund of {facts.refunds['submitted']:,} is asked for: the carrier decides "
+            "later, and tracking the job asks what became of it."
+        )
+    if facts.refunds.get("rejected"):
+        text += f" The carrier rejected the refund of {facts.refunds['rejected']:,}."
     paid = int((frame["error_code"] == "return_label_paid").sum()) if len(frame) else 0
     if paid:
         text += (

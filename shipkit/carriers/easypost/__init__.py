@@ -25,6 +25,7 @@ CAPABILITIES = Capabilities(
     track=True,
     validate_address=True,
     shop_table=True,
+    refund_state=True,
     manifest=True,
     pickup=True,
     most_on_manifest=1_000,  # of a batch, which each form is one of

@@ -35,7 +35,7 @@ from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.carriers.tracking import track_each
 from shipkit.common.loop_lock import LoopLock
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected, SettingsError
-from shipkit.models import Address, AddressCheck, LabelSpec, Purchase, Rate, Shipment
+from shipkit.models import Address, AddressCheck, LabelSpec, Purchase, Rate, Refund, Shipment
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -237,17 +237,17 @@ class EasyPost(EasyPostPickups):
         """Return what was bought under the id `reference`."""
         return await self._purchases.find(reference, label or LabelSpec())
 
-    async def void(self, purchase: Purchase) -> None:
+    async def void(self, purchase: Purchase) -> Refund:
         """Ask for a refund; one that was accepted before succeeds.
 
         EasyPost accepts the request and the carrier decides later, USPS after 15 days or more.
-        :meth:`refund_status` says what became of it.
+        :meth:`refund_state` says what became of it.
         """
-        await self._purchases.refund(purchase.shipment_id)
+        return await self._purchases.refund(purchase.shipment_id)
 
-    async def refund_status(self, shipment_id: str) -> list[str]:
-        """Return submitted, refunded, rejected or not_applicable for each label; empty: none."""
-        return await self._purchases.refund_status(shipment_id)
+    async def refund_state(self, purchase: Purchase) -> Refund | None:
+        """Return what became of the refund of all labels; one that is rejected counts for all."""
+        return await self._purchases.refund_state(purchase.shipment_id)
 
     # -- afterwards ------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from shipkit.carriers.easypost.shipment_answer import (
     parts_of,
     purchase_of,
     rates_of,
+    refund_of,
     refund_status,
 )
 from shipkit.carriers.easypost.shipment_request import (
@@ -38,7 +39,7 @@ from shipkit.carriers.easypost.shipment_request import (
 from shipkit.carriers.label_format import checked
 from shipkit.carriers.protocol import Prepared
 from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, NotSent, PartlyBought
-from shipkit.models import Address, LabelSpec, Money, Purchase, Shipment
+from shipkit.models import Address, LabelSpec, Money, Purchase, Refund, Shipment
 
 __all__ = ["LabelPurchases"]
 
@@ -143,8 +144,8 @@ class LabelPurchases:
             raise PartlyBought(_how_many(answer), purchase=found)
         return [found]
 
-    async def refund(self, number: str) -> None:
-        """Ask for the refund of every label bought under `number`.
+    async def refund(self, number: str) -> Refund:
+        """Ask for the refund of every label bought under `number`, and return its state.
 
         Raises
         ------
@@ -153,22 +154,24 @@ class LabelPurchases:
         """
         answer = await self._client.get(_path(number))
         if is_voided(answer):
-            return
+            return refund_of(answer) or Refund.SUBMITTED
         parts = bought_parts(answer)
         if not parts:
             raise CarrierRejected(
                 f"{number} has no label to refund.", fix="Look at it in your EasyPost account."
             )
-        for part in parts:
-            if refund_status(part) not in ("submitted", "refunded"):
-                await self._refunded(str(part["id"]))
+        states = [refund_status(part) for part in parts]
+        for place, part in enumerate(parts):
+            if states[place] not in ("submitted", "refunded"):
+                states[place] = await self._refunded(str(part["id"]))
+        done = all(state == "refunded" for state in states)
+        return Refund.REFUNDED if done else Refund.SUBMITTED
 
-    async def refund_status(self, number: str) -> list[str]:
-        """Return the state of the refund of each label under `number`, empty for none."""
-        answer = await self._client.get(_path(number))
-        return [refund_status(part) for part in bought_parts(answer)]
+    async def refund_state(self, number: str) -> Refund | None:
+        """Return what became of the refunds of the labels under `number`."""
+        return refund_of(await self._client.get(_path(number)))
 
-    async def _refunded(self, shipment: str) -> None:
+    async def _refunded(self, shipment: str) -> str:
         answer = await self._client.post(f"/shipments/{shipment}/refund", {})
         state = refund_status(answer)
         if state not in ("submitted", "refunded"):
@@ -178,6 +181,7 @@ class LabelPurchases:
                 "a request that came too early can be repeated.",
                 carrier_code=state or None,
             )
+        return state
 
     async def _offer(self, number: str, answer: Mapping[str, Any], service: str) -> QuotedRate:
         """Return what is bought of a new shipment.

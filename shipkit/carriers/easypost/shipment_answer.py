@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from shipkit.carriers.easypost.catalog import code_of
 from shipkit.errors import AnswerLost
-from shipkit.models import Charge, ChargeBasis, Purchase, minor_units
+from shipkit.models import Charge, ChargeBasis, Purchase, Refund, minor_units
 
 __all__ = [
     "QuotedRate",
@@ -27,6 +27,7 @@ __all__ = [
     "parts_of",
     "purchase_of",
     "rates_of",
+    "refund_of",
     "refund_status",
     "rewritten",
     "usd",
@@ -113,6 +114,19 @@ def is_voided(answer: Mapping[str, Any]) -> bool:
     """Return whether every label of a purchase is refunded, or its refund was accepted."""
     bought = bought_parts(answer)
     return bool(bought) and all(refund_status(part) in _GONE for part in bought)
+
+
+def refund_of(answer: Mapping[str, Any]) -> Refund | None:
+    """Return what became of the refund of a purchase, None where a label has no refund.
+
+    It is rejected where that of one label is: some of its money does not come back.
+    """
+    states = {refund_status(part) for part in bought_parts(answer)}
+    if states & {"rejected", "not_applicable"}:
+        return Refund.REJECTED
+    if not states or not states <= _GONE:
+        return None
+    return Refund.REFUNDED if states == {"refunded"} else Refund.SUBMITTED
 
 
 def fees_of(part: Mapping[str, Any]) -> dict[str, Decimal]:

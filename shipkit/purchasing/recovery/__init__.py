@@ -15,6 +15,7 @@ from shipkit.purchasing.recovery.pruning import prune
 from shipkit.purchasing.recovery.voiding import (
     VoidOutcome,
     refuse_silence,
+    update_refunds,
     void_rows,
     void_surplus,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "prune",
     "refuse_silence",
     "restart",
+    "update_refunds",
     "void_rows",
     "void_surplus",
 ]

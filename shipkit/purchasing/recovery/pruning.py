@@ -58,7 +58,7 @@ _KEPT_OF_DETAILS: Final = frozenset(
     {
         # Of runs and their rows.
         *("pid", "host", "token", "carrier", "resend", "status", "account", "service"),
-        *("transaction_id", "shipment_id", "row"),
+        *("transaction_id", "shipment_id", "row", "refund"),
         # Of manifests and pickups.
         *("attempt", "rows", "day", "number", "labels", "reference", "ready", "close", "place"),
         *("offer", "price", "charged"),

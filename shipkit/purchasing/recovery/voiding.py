@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow.compute as pc
+
 from shipkit.carriers.accounts import Account, Accounts
 from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.protocol import Carrier, later_refunds
 from shipkit.carriers.send_gate import guarded
 from shipkit.common.pool import each
 from shipkit.common.words import counted
@@ -17,16 +20,24 @@ from shipkit.errors import (
     CarrierError,
     CarrierRejected,
     CarrierUnreachable,
+    CheckpointLocked,
+    CheckpointWriteError,
 )
-from shipkit.models import Purchase
+from shipkit.models import Purchase, Refund
 from shipkit.purchasing.account import require_account
 from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LedgerEntry, followed
-from shipkit.purchasing.store.ledger import now_us
+from shipkit.purchasing.store.entries import (
+    LedgerEntry,
+    followed,
+    micros,
+    refund_in,
+    with_refund,
+)
+from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.state import RowState
 
-__all__ = ["VoidOutcome", "refuse_silence", "void_rows", "void_surplus"]
+__all__ = ["VoidOutcome", "refuse_silence", "update_refunds", "void_rows", "void_surplus"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,8 @@ async def void_rows(
     """Void the shipments of some rows, each at its own account, and record it in the ledger.
 
     It can be repeated: rows that are not shipped are left out, and the carrier accepts voiding what
-    is already voided, so a crash between its answer and the ledger is harmless.
+    is already voided, so a crash between its answer and the ledger is harmless. Of a voided row
+    whose refund was asked for it is asked what became of it; a rejected one is asked for again.
 
     Parameters
     ----------
@@ -94,24 +106,68 @@ async def void_rows(
     with store.own("void") as ledger, guarded(ledger.gate):
         wanted = [row for row in dict.fromkeys(rows) if ledger.state(row) is RowState.SHIPPED]
         already = [row for row in set(rows) if ledger.state(row) is RowState.VOIDED]
-        entries = store.last_entries_of(wanted)
+        entries = store.last_entries_of([*wanted, *already])
+        refunds = {row: refund_in(entries[row]["details"]) for row in already}
+        again = [row for row in already if refunds[row] == Refund.REJECTED]
         refused: dict[int, CarrierError] = {}
 
         async def one(row: int) -> None:
             try:
                 own = account_of(store, accounts, row)
-                await own.pacer.repeat(lambda: own.carrier.void(_purchase(entries[row])))
+                refund = await own.pacer.repeat(lambda: own.carrier.void(_purchase(entries[row])))
             except CarrierError as error:
                 refused[row] = error
                 return
             # Only after the carrier's answer: a row recorded too early would be paid for and look
             # voided.
-            await ledger.record([_voided(entries[row])], urgent=False)
+            await ledger.record([_voided(entries[row], refund)], urgent=False)
 
         at_once = sum(account.pacer.concurrency for account in accounts)
-        await each(one, wanted, at_once=at_once)
+        await each(one, [*wanted, *again], at_once=at_once)
         await ledger.settled()
-    return VoidOutcome(voided=len(wanted) - len(refused), already=len(already), refused=refused)
+        asked = {row: entries[row] for row in already if refunds[row] == Refund.SUBMITTED}
+        await _record_refunds(store, accounts, ledger, asked)
+    voided = len(wanted) - len(refused.keys() & set(wanted))
+    return VoidOutcome(voided=voided, already=len(already), refused=refused)
+
+
+async def update_refunds(store: JobStore, carrier: Carrier | Accounts) -> None:
+    """Ask what became of the refunds that were asked for, and record it.
+
+    Nothing is done while another process has the job: it is asked again with the next look. An
+    account that does not answer leaves its rows as they are.
+    """
+    results = store.results()
+    waiting = pc.equal(results.column("refund"), Refund.SUBMITTED.value)
+    rows = pc.indices_nonzero(pc.fill_null(waiting, False)).to_pylist()  # noqa: FBT003 - a fill value
+    if not rows:
+        return
+    accounts = Accounts.of(carrier)
+    require_account(store.manifest, accounts)
+    with suppress(CheckpointLocked, CheckpointWriteError), store.own("refunds") as ledger:
+        await _record_refunds(store, accounts, ledger, store.last_entries_of(rows))
+
+
+async def _record_refunds(
+    store: JobStore, accounts: Accounts, ledger: Ledger, asked: Mapping[int, dict[str, Any]]
+) -> None:
+    """Record what became of the refunds of some rows, by their last entries."""
+
+    async def one(row: int) -> None:
+        own = account_of(store, accounts, row)
+        later = later_refunds(own.carrier)
+        if later is None:
+            return
+        try:
+            refund = await own.pacer.repeat(lambda: later.refund_state(_purchase(asked[row])))
+        except CarrierError:  # it stays as it was known
+            return
+        if refund not in (None, Refund.SUBMITTED):
+            entry = _voided(asked[row], refund)._replace(event="refund", at=_at(asked[row]))
+            await ledger.record([entry], urgent=False)
+
+    await each(one, list(asked), at_once=sum(a.pacer.concurrency for a in accounts))
+    await ledger.settled()
 
 
 async def void_surplus(store: JobStore, carrier: Carrier | Accounts) -> int:
@@ -163,6 +219,12 @@ def _purchase(entry: dict[str, Any]) -> Purchase:
     )
 
 
-def _voided(entry: dict[str, Any]) -> LedgerEntry:
+def _voided(entry: dict[str, Any], refund: Refund | None) -> LedgerEntry:
     """Return the entry that voids a row. It keeps numbers, charge and labels for the record."""
-    return followed(entry, event="voided", state=RowState.VOIDED)
+    details = with_refund(entry["details"], refund)
+    return followed(entry, event="voided", state=RowState.VOIDED)._replace(details=details)
+
+
+def _at(entry: dict[str, Any]) -> int:
+    """Return when a row was voided: to learn what became of the money is no later void."""
+    return micros(entry["at"])

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from shipkit.models import Refund
 from shipkit.state import RowState
 
 __all__ = [
@@ -28,8 +29,11 @@ __all__ = [
     "last_entries",
     "merge",
     "metadata",
+    "micros",
+    "refund_in",
     "state_codes",
     "to_table",
+    "with_refund",
     "without_labels",
 ]
 
@@ -50,8 +54,8 @@ ENTRIES = pa.schema(
         # Index in the plan; null for an entry about the job itself.
         pa.field("row", pa.int32()),
         # intent, prepared, result, failed, not_sent, in_doubt, adopted, absent, review, decided,
-        # labels, voided, skipped; of the job: run, end, cancelled, pruned, owner; of neither:
-        # surplus, surplus_voided, manifest_asked, manifest, manifest_refused,
+        # labels, voided, refund, skipped; of the job: run, end, cancelled, pruned, owner;
+        # of neither: surplus, surplus_voided, manifest_asked, manifest, manifest_refused,
         # pickup_asked, pickup, pickup_refused, pickup_cancel_asked, pickup_cancel_refused,
         # pickup_canceled.
         pa.field("event", pa.string()),
@@ -143,9 +147,27 @@ def followed(entry: Mapping[str, Any], *, event: str, state: RowState) -> Ledger
     fresh = ("labels", "at", "shipped_at", "event", "state")
     kept = {name: entry[name] for name in LedgerEntry._fields if name not in fresh}
     at = entry["shipped_at"]
-    shipped_at = None if at is None else (at - _EPOCH) // dt.timedelta(microseconds=1)
+    shipped_at = None if at is None else micros(at)
     now = time.time_ns() // 1000
     return LedgerEntry(**kept, event=event, state=state.value, at=now, shipped_at=shipped_at)
+
+
+def micros(at: dt.datetime) -> int:
+    """Return a time as entries hold it: microseconds since 1970."""
+    return (at - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def with_refund(details: str | None, refund: Refund | None) -> str | None:
+    """Return the details of an entry with the state of its refund; None: no money is owed."""
+    found = {k: v for k, v in json.loads(details or "{}").items() if k != "refund"}
+    if refund is not None:
+        found["refund"] = refund.value
+    return json.dumps(found) if found else None
+
+
+def refund_in(details: str | None) -> str | None:
+    """Return the state of the refund in the details of an entry, None where it has none."""
+    return json.loads(details).get("refund") if details else None
 
 
 def to_table(entries: Sequence[LedgerEntry], *, first_entry: int, sequence: int) -> pa.Table:

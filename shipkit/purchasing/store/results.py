@@ -17,7 +17,7 @@ from shipkit.errors import CheckpointCorrupt
 from shipkit.models import NUMBERED_REFERENCES
 from shipkit.plan.frames import movers, origins
 from shipkit.purchasing.store.chain import Chain
-from shipkit.purchasing.store.entries import last_entries
+from shipkit.purchasing.store.entries import last_entries, refund_in
 from shipkit.purchasing.store.segments import Part
 from shipkit.schema import RETURN_OF, minor_unit_scale, user_references
 from shipkit.state import JobStatus, RowState
@@ -58,6 +58,7 @@ RESULT_COLUMNS = (
     "code",
     "message",
     "fix",
+    "details",
 )
 """Columns of the ledger from which results are made."""
 
@@ -206,8 +207,17 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
             RETURN_OF: plan.column(RETURN_OF)
             if RETURN_OF in plan.column_names
             else pa.nulls(count, pa.int64()),
+            "refund": _refunds(states, last["details"]),
         }
     )
+
+
+def _refunds(states: Any, details: Any) -> Any:
+    """Return the state of the refund of each voided row, null where none is waited for."""
+    voided = pc.and_(pc.equal(states, RowState.VOIDED.value), pc.is_valid(details))
+    at = pc.indices_nonzero(pc.fill_null(voided, False))  # noqa: FBT003 - a fill value
+    found = [refund_in(text) for text in details.take(at).to_pylist()]
+    return scattered(at.to_numpy(), pa.array(found, pa.string()), len(states))
 
 
 def _sellers(store: JobStore) -> dict[str, pa.Array]:

@@ -692,6 +692,13 @@ class EasyPostServer:
             )
         return 200, found
 
+    def decide_refunds(self, state: str, tracking_code: str | None = None) -> None:
+        """Let the carrier decide about refunds that were asked for: all, or that of one label."""
+        for found in self._shipments.values():
+            if found["refund_status"] and tracking_code in (None, found["tracking_code"]):
+                found["refund_status"] = state
+                self._keep("shipment", found)
+
     # -- orders ------------------------------------------------------------------------------------
 
     def _create_order(self, request: web.Request, body: Any, _: str | None) -> tuple[int, Any]:

@@ -26,6 +26,7 @@ from shipkit.models import (
     Money,
     Parcel,
     Purchase,
+    Refund,
     Signature,
 )
 from shipkit.schema import shipment_from_row
@@ -686,12 +687,13 @@ def test_a_refund_is_submitted_once_and_seen_by_a_look_up(server, easypost, ship
     purchase = bought(easypost(), shipment)
     assert purchase.warnings == ()
     for _ in range(2):
-        assert asked(easypost(), lambda one: one.void(purchase)) is None
+        assert asked(easypost(), lambda one: one.void(purchase)) is Refund.SUBMITTED
     assert server.calls["refund"] == 1
     [found] = asked(easypost(), lambda one: one.find(purchase.shipment_id))
     assert found.voided
-    states = asked(easypost(), lambda one: one.refund_status(purchase.shipment_id))
-    assert states == ["submitted"]
+    for state in ("submitted", "refunded", "rejected"):
+        server.decide_refunds(state)
+        assert asked(easypost(), lambda one: one.refund_state(purchase)) == state
 
 
 @pytest.mark.parametrize("state", ["rejected", "not_applicable"])
@@ -711,6 +713,11 @@ def test_every_label_of_an_order_is_refunded(server, easypost, shipment):
     assert len(purchase.labels) == 2
     asked(easypost(), lambda one: one.void(purchase))
     assert [one["refund"] for one in server.sold()] == ["submitted", "submitted"]
+    first, second = purchase.tracking_numbers
+    server.decide_refunds("refunded", first)
+    assert asked(easypost(), lambda one: one.refund_state(purchase)) is Refund.SUBMITTED
+    server.decide_refunds("rejected", second)
+    assert asked(easypost(), lambda one: one.refund_state(purchase)) is Refund.REJECTED
 
 
 def test_a_second_purchase_of_one_id_is_the_first_label(server, easypost, shipment):

@@ -65,6 +65,45 @@ def test_two_variables_from_orders_to_labels_and_back(served: Any, tmp_path: Pat
     assert not any("service" in each for each in created), "never bought in one call"
 
 
+def test_a_refund_is_money_back_when_the_carrier_says_so(served: Any) -> None:
+    """USPS decides after weeks: until then the money is spent, and a label may stay paid for."""
+    with sk.BatchSession(ORDERS, shipper=SHOP, carrier="easypost", label_format="png") as session:
+        session.map(service="usps:ground_advantage").preview()
+        session.approve()
+        session.execute(progress=False)
+        job = session.job
+        frame = job.void("row_number < 3")
+        assert frame["refund"].tolist() == ["submitted", "submitted"]
+        assert (voided_at := frame["voided_at"].tolist())[0] is not None
+        result = sk.BatchResult.of(job.store)
+        assert (result.shipped, result.voided) == (1, 2)
+        assert result.total_charged == sk.Money.of("19.07"), "nothing is back"
+        assert ("  refund asked", "$12.98 for 2 voided shipments") in result.lines()
+        first, second = frame["tracking_number"]
+
+        job.track()  # nothing is decided yet
+        assert job.results()["refund"].tolist()[:2] == ["submitted", "submitted"]
+        served.decide_refunds("refunded", first)
+        served.decide_refunds("rejected", second)
+        job.track()
+        frame = job.results()
+        assert frame["refund"].fillna("").tolist() == ["refunded", "rejected", ""]
+        assert frame["state"].tolist() == ["voided", "voided", "shipped"]
+        assert frame["voided_at"].tolist()[:2] == voided_at, "the time of the void stays"
+        result = sk.BatchResult.of(job.store)
+        assert result.total_charged == sk.Money.of("12.82")
+        assert ("  refund rejected", "$6.73 for 1 voided shipment") in result.lines()
+
+        asked = served.calls["refund"]
+        frame = job.void("row_number < 3")  # the rejected one is asked for again
+        assert served.calls["refund"] == asked + 1
+        assert frame["refund"].tolist() == ["refunded", "submitted"]
+        served.decide_refunds("refunded", second)
+        assert job.void("row_number = 2")["refund"].tolist() == ["refunded"]
+        assert sk.BatchResult.of(job.store).total_charged == sk.Money.of("6.09")
+        assert len(job.labels) == 1
+
+
 def test_services_are_written_with_their_carrier_and_bare_where_one_fits(served: Any) -> None:
     texts = ["usps:priority", "UPS Ground", "Priority Mail", "easypost:usps:priority", "ground"]
     rows = [{**ORDERS[0], "Order ID": f"B-{i}", "Service": t} for i, t in enumerate(texts)]
