@@ -94,6 +94,7 @@ _COMMAND_LINE_WORDS = (
     (re.compile(r"job\.pickup\(\.\.\.\)"), "shipkit pickup JOB"),
     (re.compile(r'\bbook\(confirm_total="([^"]*)"\)'), r"--book --max-total \1"),
     (re.compile(r"\bbook\(\)"), "--look-up"),
+    (re.compile(r"job\.forget_manifest\(\)"), "shipkit manifest JOB --forget"),
     (re.compile(r"(?:pickup\.)?\bforget\(\)"), "shipkit pickup JOB --forget"),
     (re.compile(r"(?:pickup\.)?\bcancel\(\)"), "shipkit pickup JOB --cancel NUMBER"),
 )

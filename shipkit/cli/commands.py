@@ -159,7 +159,8 @@ _ROWS = (
         "handover_commands:manifest",
         [options.job, options.manifests],
         "JOB [-o FOLDER] [options]",
-        "A label is on at\nmost one; at USPS it can no longer be voided then.",
+        "A label is on at\nmost one; at USPS it can no longer be voided then. One in doubt is\n"
+        "asked for again, or given up by you with --forget.",
     ),
     CommandSpec(
         "pickup",

@@ -27,7 +27,10 @@ def manifest(args: Namespace, console: Console) -> End:
     """Put bought labels on manifests, and save their papers."""
     with open_job(args, args.job) as job:
         console.say(f"{job.job_id} on {job.store.manifest.identity}")
-        made = job.manifest(args.where)
+        if args.forget is not None:
+            made = job.forget_manifest(args.forget or None)
+        else:
+            made = job.manifest(args.where)
         console.say(repr(made))
         for name, frame in (("manifest", made.frame), ("left_out", made.left_out)):
             for row in frame.to_dict("records"):
@@ -38,7 +41,12 @@ def manifest(args: Namespace, console: Console) -> End:
         return End(
             Exit.SOME_FAILED if len(made.left_out) else Exit.DONE,
             job_id=job.job_id,
-            facts={"manifests": len(made), "left_out": len(made.left_out), "files": files},
+            facts={
+                "manifests": len(made),
+                "in_doubt": len(made.in_doubt),
+                "left_out": len(made.left_out),
+                "files": files,
+            },
         )
 
 

@@ -460,6 +460,14 @@ def manifests(p: _Parser) -> None:
         help="shipments that match, over the result columns",
     )
     p.add_argument("-o", "--output", metavar="FOLDER", help="save the papers, one PDF each")
+    p.add_argument(
+        "--forget",
+        nargs="?",
+        const=0,
+        type=int,
+        metavar="ATTEMPT",
+        help="decide that the manifest in doubt was not made; asks no carrier",
+    )
 
 
 def pickups(p: _Parser) -> None:

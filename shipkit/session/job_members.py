@@ -139,6 +139,10 @@ class JobMembers(TurnMembers):
         """Put bought labels on manifests for the driver; see :meth:`shipkit.Job.manifest`."""
         return self._own_job.manifest(clause)
 
+    def forget_manifest(self, attempt: int | None = None) -> DriverManifests:
+        """Give up a manifest in doubt; see :meth:`shipkit.Job.forget_manifest`."""
+        return self._own_job.forget_manifest(attempt)
+
     @property
     def pickups(self) -> tuple[Pickup, ...]:
         """The pickups that were booked, or may be; see :attr:`shipkit.Job.pickups`."""

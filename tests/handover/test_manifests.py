@@ -147,6 +147,35 @@ def test_one_that_stays_open_blocks_nothing_and_is_settled_by_the_next_call(boug
     )
 
 
+def test_one_in_doubt_is_given_up_by_a_person_and_its_labels_go_on_another(bought, sandbox):
+    job = bought(order(1), order(2))
+    with pytest.raises(InputError, match="has 0 manifests in doubt"):
+        job.forget_manifest()
+    for row in (1, 2):
+        sandbox.faults = Faults(on=frozenset({"manifest"}), lost_before=1.0)
+        with pytest.raises(AnswerLost):
+            job.manifest(f"order_id = 'SO-{row}'")
+        if row == 1:
+            [open_one] = job.manifests.in_doubt
+            assert open_one.rows == (0,)
+            assert repr(job.manifests) == f"in doubt: {open_one}"
+            sandbox.faults = Faults()
+            assert len(job.forget_manifest(open_one.attempt)) == 0
+            assert job.manifests.in_doubt == ()
+    asked = len(on_forms(sandbox))
+    with pytest.raises(InputError, match="has no manifest 1 in doubt") as no:
+        job.forget_manifest(1)
+    assert "Name one by its attempt: 2 (" in no.value.fix
+    job.forget_manifest()
+    assert len(on_forms(sandbox)) == asked == 0, "no carrier was asked"
+    sandbox.faults = Faults()
+    [made] = job.manifest()
+    assert made.rows == (0, 1)
+    with pytest.raises(InputError, match="0 manifests") as no:
+        job.forget_manifest()
+    assert "its labels are on it" in no.value.fix
+
+
 def test_a_job_that_is_pruned_already_is_not_held_by_a_manifest(bought, sandbox):
     """What an earlier version pruned can never be asked for again: its addresses are gone."""
     job = bought(order(1))
@@ -242,3 +271,5 @@ def test_the_command_line_makes_and_saves_them(bought, tmp_path, capsys):
     assert "2 labels" in said
     assert "Saved: " in said
     assert [path.suffix for path in Path(folder).iterdir()] == [".pdf"]
+    assert main(["manifest", job.job_id, "--home", str(tmp_path), "--forget"]) == 1
+    assert "0 manifests in doubt" in capsys.readouterr().err

@@ -22,7 +22,15 @@ from shipkit.purchasing.store.results import noted_files
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ASKED", "MADE", "REFUSED", "DriverManifest", "DriverManifests", "ManifestBook"]
+__all__ = [
+    "ASKED",
+    "MADE",
+    "REFUSED",
+    "DriverManifest",
+    "DriverManifests",
+    "ManifestBook",
+    "ManifestRequest",
+]
 
 ASKED: Final = "manifest_asked"
 MADE: Final = "manifest"
@@ -105,6 +113,9 @@ class DriverManifests(html.Shown, Sequence[DriverManifest]):
     left_out: pd.DataFrame
     """Bought shipments that are on no manifest: ``row_number``, ``order_id``, ``carrier``,
     ``tracking_number``, ``reason``."""
+    in_doubt: tuple[ManifestRequest, ...] = ()
+    """Asked for without a usable answer: they may exist. Asking again settles them, or
+    :meth:`shipkit.Job.forget_manifest` with their ``attempt``."""
 
     def __len__(self) -> int:
         return len(self.manifests)
@@ -158,6 +169,7 @@ class DriverManifests(html.Shown, Sequence[DriverManifest]):
             + "".join(f" | {warning}" for warning in each.warnings)
             for each in self.manifests
         ]
+        lines += [f"in doubt: {request}" for request in self.in_doubt]
         if len(self.left_out):
             lines.append(f"{counted(len(self.left_out), 'shipment')} on no manifest:")
             reasons = self.left_out["reason"].value_counts()
@@ -184,7 +196,8 @@ class DriverManifests(html.Shown, Sequence[DriverManifest]):
         table = store.results().take(pa.array(list(reasons), pa.int64()))
         table = table.select(_LEFT_OUT.names[:-1])
         table = table.append_column("reason", pa.array(list(reasons.values()), pa.string()))
-        return cls(ManifestBook.of(store).made, to_frame(table))
+        book = ManifestBook.of(store)
+        return cls(book.made, to_frame(table), book.open)
 
 
 @dataclass(frozen=True)
@@ -196,6 +209,10 @@ class ManifestRequest:
     carrier: str
     day: dt.date
     rows: tuple[int, ...]
+
+    def __str__(self) -> str:
+        rows = counted(len(self.rows), "shipment")
+        return f"{self.carrier} | {self.day} | {rows} | attempt {self.attempt}"
 
     def to_json(self, **more: Any) -> str:
         """Return it as the details of a ledger entry."""

@@ -18,6 +18,7 @@ from shipkit.carriers.after_purchase import BoughtLabels, MadeManifest, manifest
 from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.send_gate import guarded
 from shipkit.common.local_day import local_day
+from shipkit.common.words import counted
 from shipkit.errors import (
     AnswerLost,
     CarrierError,
@@ -43,11 +44,14 @@ from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.schema import shipment_from_row
 from shipkit.state import RowState
 
-__all__ = ["ManifestOutcome", "make_manifests"]
+__all__ = ["ManifestOutcome", "forget_manifest", "make_manifests"]
 
 _ROUNDS: Final = 20
 """How often a form is asked for again without the labels that were refused."""
-_MAY_EXIST: Final = "no answer came, and the form may exist: ask for the manifest again"
+_MAY_EXIST: Final = (
+    "no answer came, and the form may exist: ask for the manifest again, or look at the carrier's "
+    "own list and give it up: job.forget_manifest()"
+)
 
 
 @dataclass
@@ -94,6 +98,36 @@ async def make_manifests(
         await maker.settle()
         await maker.make(rows)
     return maker.outcome
+
+
+async def forget_manifest(store: JobStore, attempt: int | None) -> None:
+    """Note a person's decision that a form in doubt was not made: its labels may be on another.
+
+    Parameters
+    ----------
+    attempt
+        Which one; None: the only one.
+
+    Raises
+    ------
+    InputError
+        There is none in doubt, or several and none is named.
+    """
+    with store.own("manifest") as ledger:
+        known = {request.attempt: request for request in ManifestBook.of(store).open}
+        wanted = next(iter(known), None) if attempt is None and len(known) < 2 else attempt
+        if wanted not in known:
+            several = ", ".join(f"{number} ({request})" for number, request in known.items())
+            raise InputError(
+                f"{store.job_id} has no manifest {attempt} in doubt."
+                if attempt is not None
+                else f"{store.job_id} has {counted(len(known), 'manifest')} in doubt.",
+                fix=f"Name one by its attempt: {several}."
+                if known
+                else "One that was made cannot be given up: its labels are on it.",
+            )
+        said = "a person decided that it was not made"
+        await ledger.record([_noted(REFUSED, known[wanted], message=said)])
 
 
 class _Maker:
@@ -275,18 +309,8 @@ class _Maker:
         paper: LabelBytes | None = None,
         **facts: Any,
     ) -> None:
-        await self._ledger.record(
-            [
-                LedgerEntry(
-                    row=None,
-                    event=event,
-                    state=None,
-                    at=now_us(),
-                    details=request.to_json(**facts),
-                    labels=[paper] if paper else None,
-                )
-            ]
-        )
+        entry = _noted(event, request, **facts)
+        await self._ledger.record([entry._replace(labels=[paper] if paper else None)])
 
     def _labels(self, rows: Sequence[int]) -> dict[int, BoughtLabels]:
         return {row: self._bought[row] for row in rows}
@@ -299,6 +323,11 @@ class _Maker:
 
     def _origin(self, shipment: Shipment) -> Address:
         return shipment.ship_from or self._store.manifest.shipper
+
+
+def _noted(event: str, request: ManifestRequest, **facts: Any) -> LedgerEntry:
+    details = request.to_json(**facts)
+    return LedgerEntry(row=None, event=event, state=None, at=now_us(), details=details)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from shipkit.carriers.connection import Connection
 from shipkit.errors import InputError
 from shipkit.orders import where
 from shipkit.purchasing.handover.driver_manifests import DriverManifests, ManifestBook
-from shipkit.purchasing.handover.manifest_run import make_manifests
+from shipkit.purchasing.handover.manifest_run import forget_manifest, make_manifests
 from shipkit.purchasing.handover.pickup_run import PickupWish, offered
 from shipkit.purchasing.handover.pickups import Pickup
 from shipkit.purchasing.pickup_book import pickup_book
@@ -88,6 +88,28 @@ class HandoverMembers(ABC):
         return DriverManifests.of(
             self.store, {row: why for row, why in outcome.left_out.items() if row in wanted}
         )
+
+    def forget_manifest(self, attempt: int | None = None) -> DriverManifests:
+        """Give up a manifest whose answer was lost: a person knows that it was not made.
+
+        Look at the carrier's own list first. Its labels may be put on another form then. Asks no
+        carrier.
+
+        Parameters
+        ----------
+        attempt
+            Which one of :attr:`manifests`' ``in_doubt``; default: the only one.
+
+        Raises
+        ------
+        InputError
+            There is none in doubt, or several and none is named.
+        JobRunning
+            The job is running in this session.
+        """
+        self._refuse_while_running()
+        self.connection.run(forget_manifest(self.store, attempt))
+        return self.manifests
 
     @property
     def pickups(self) -> tuple[Pickup, ...]:
