@@ -15,7 +15,7 @@ import asyncio
 import datetime as dt
 import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,7 +25,6 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.quote_cache import AnswerCache
 from shipkit.carriers.quoting import SHOPPED, best_of, offers_table, quote_line, refused_line
 from shipkit.carriers.unsold_services import with_unsold
-from shipkit.carriers.usps.call_quota import in_hours
 from shipkit.carriers.usps.customs_form import form_notes
 from shipkit.carriers.usps.label_request import check, reference_notes
 from shipkit.carriers.usps.mail_classes import ABROAD, DOMESTIC, SERVICES, is_domestic
@@ -37,11 +36,11 @@ from shipkit.carriers.usps.price_answer import (
     best_product,
     read_prices,
 )
+from shipkit.carriers.usps.quota_forecast import forecast
 from shipkit.carriers.usps.usps_client import UspsClient
 from shipkit.common import notices
 from shipkit.common.local_day import local_day
 from shipkit.common.pool import each
-from shipkit.common.words import counted
 from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected
 from shipkit.models import Address, Rate, Shipment, Signature
 from shipkit.schema import quotes_table, shipment_from_row
@@ -52,13 +51,8 @@ log = logging.getLogger("shipkit.usps")
 
 _REMEMBERED: Final = 50_000
 """Answers kept in memory, the newest ones."""
-_LONG_WAIT_S: Final = 60.0
 _DAYS_AHEAD: Final = 7
 """The mailing date is today or up to seven days ahead (domestic-labels.yaml, mailingDate)."""
-_PRICES: Final = "prices"
-_OPTIONS: Final = "shipments"
-_ABROAD: Final = "international-prices"
-_LABELS: Final = "labels"
 
 
 def mailing_day(shipment: Shipment, shipper: Address) -> dt.date:
@@ -210,7 +204,7 @@ class PriceQuestions:
         known = self._kept(list(wanted))
         fresh = {key: question for key, question in wanted.items() if key not in known}
         labels = sum(len(row.questions) for row in drafted)
-        self._forecast(list(fresh.values()), labels, compare=compare)
+        self._forecast(wanted.values(), list(fresh.values()), labels, compare=compare)
         refused: dict[str, CarrierError] = {}
 
         async def ask(key: str) -> None:
@@ -429,39 +423,40 @@ class PriceQuestions:
         if self._cache is not None:
             self._cache.put({key: answer})
 
-    def _forecast(self, fresh: Sequence[Question], labels: int, *, compare: bool) -> None:
-        """Warn when the quota makes the batch wait, before anything is asked."""
+    def _forecast(
+        self,
+        wanted: Iterable[Question],
+        fresh: Sequence[Question],
+        labels: int,
+        *,
+        compare: bool,
+    ) -> None:
+        """Warn when the quota makes the batch wait, before anything is asked.
+
+        Services are compared first: what a rule then chooses of this account is asked for its
+        price, and bought. Which rows that are is not known yet, so it is a most.
+        """
         quota = self._client.quota
-        text = forecast(quota.needed_s, fresh, labels, per_hour=quota.per_hour, compare=compare)
+        inside = [question for question in wanted if compare and not question.abroad]
+        later = {self._key(question, compare=False) for question in inside}
+        new = later - {*self._kept([*later])}
+        abroad = sum(question.abroad for question in fresh)
+        text = forecast(
+            quota.needed_s,
+            len(fresh) - abroad,
+            abroad,
+            labels,
+            compare=compare,
+            later=len(new),
+        )
         if text is None:
             return
+        tail = f" (account ...{self._account[-4:]})" if self._account else ""
+        text = (
+            f"At your quota of {quota.per_hour} requests an hour to each API of USPS{tail}, this "
+            f"batch takes {text}. Ask USPS for a higher quota, then set "
+            "SHIPKIT_USPS_QUOTA_PER_HOUR."
+        )
         log.info("%s", text)
         if not notices.quiet.get():
             warnings.warn(text, UserWarning, stacklevel=2)
-
-
-def forecast(
-    needed_s: Callable[[str, int], float],
-    fresh: Sequence[Question],
-    labels: int,
-    *,
-    per_hour: int,
-    compare: bool,
-) -> str | None:
-    """Return how long the quota makes a batch wait, None when it hardly does."""
-    abroad = sum(question.abroad for question in fresh)
-    near = _OPTIONS if compare else _PRICES
-    asking = max(needed_s(near, len(fresh) - abroad), needed_s(_ABROAD, abroad))
-    buying = needed_s(_LABELS, labels)
-    if max(asking, buying) < _LONG_WAIT_S:
-        return None
-    parts = []
-    if asking >= _LONG_WAIT_S:
-        parts.append(f"{counted(len(fresh), 'price question')} about {in_hours(asking)}")
-    if buying >= _LONG_WAIT_S:
-        parts.append(f"{counted(labels, 'label')} about {in_hours(buying)}")
-    return (
-        f"At your quota of {per_hour} requests an hour to each API of USPS, this batch takes "
-        f"{' and '.join(parts)}. Ask USPS for a higher quota, then set "
-        "SHIPKIT_USPS_QUOTA_PER_HOUR."
-    )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import warnings
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 
 import shipkit as sk
 from shipkit.carriers.account_checks import AccountChecks
+from shipkit.carriers.usps.call_quota import CallQuota
+from shipkit.carriers.usps.quota_forecast import forecast
 from shipkit.cli import main
 
 from .conftest import SHOP
@@ -143,10 +148,66 @@ def test_how_long_the_quota_takes_is_a_warning_before_anything_is_asked(
         ) as caught:  # warnings are errors here
             session.preview()
     assert str(caught.value).startswith(
-        "At your quota of 2 requests an hour to each API of USPS, this batch takes 3 price "
-        "questions about 1 hour and 3 labels about 1 hour."
+        "At your quota of 2 requests an hour to each API of USPS (account ...2345), this batch "
+        "takes 3 price questions about 1 hour and 3 labels about 1 hour."
     )
     assert served.calls == {}
+
+
+def test_where_accounts_are_compared_the_forecast_is_of_what_may_be_bought_here(
+    served: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Which rows are USPS's is known after the prices: until then it is a most."""
+    monkeypatch.setenv("SHIPKIT_USPS_QUOTA_PER_HOUR", "3")
+    alike = [{**ORDERS[0], "Order ID": f"A-{n}", "Address": f"{n} Oak St"} for n in range(1, 9)]
+    alike[0]["Service"] = "usps:ground_advantage"
+    for order in alike[1:]:
+        order["Service"] = "cheapest"
+    said = {}
+    for name, factor in (("cheap", 0), ("dear", 100)):
+        card = sk.RateCard.synthetic()
+        at = card.rates.schema.get_field_index("cents")
+        cents = pc.add(pc.multiply(card.rates.column("cents"), factor), 1)
+        card = dataclasses.replace(card, rates=card.rates.set_column(at, "cents", cents))
+        other = sk.SandboxCarrier(tmp_path / f"{name}.db", card=card)
+        accounts = {"usps": "usps", "other": other}
+        with (
+            sk.BatchSession(
+                alike, shipper=SHOP, carriers=accounts, home=tmp_path / name
+            ) as session,
+            warnings.catch_warnings(record=True) as caught,
+        ):
+            warnings.simplefilter("always")
+            sellers = session.preview()["seller"].tolist()
+        texts = [str(each.message).partition("batch takes ")[2] for each in caught]
+        said[name] = (sellers.count("usps"), [text.partition(".")[0] for text in texts])
+    most = "up to 7 labels about 2 hours"
+    assert said == {"cheap": (1, [most]), "dear": (8, [most, "8 labels about 2 hours"])}
+
+
+@pytest.mark.parametrize(
+    ("asked", "compare", "later", "said"),
+    [
+        ((5, 0, 5), False, 0, None),
+        ((6, 1, 9), False, 0, "7 price questions about 1 hour and 9 labels about 1 hour"),
+        ((5, 9, 5), False, 0, "14 price questions about 1 hour"),
+        ((5, 0, 5), True, 6, "up to 6 more for what a rule chooses about 1 hour"),
+        (
+            (12, 0, 30),
+            True,
+            12,
+            (
+                "12 price questions about 2 hours, up to 12 more for what a rule chooses about "
+                "2 hours and up to 30 labels about 5 hours"
+            ),
+        ),
+    ],
+)
+def test_the_forecast_counts_each_api_by_itself(
+    asked: tuple[int, int, int], compare: bool, later: int, said: str | None
+) -> None:
+    quota = CallQuota(5)
+    assert forecast(quota.needed_s, *asked, compare=compare, later=later) == said
 
 
 def test_the_check_walks_the_test_host_and_is_kept_with_its_date(
