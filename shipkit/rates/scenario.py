@@ -107,6 +107,10 @@ def named_origins(scenario: Scenario) -> Mapping[str, Place]:
             "origins is empty, or combined with origin.",
             fix='Give one of the two: origin="78205", or origins=["78205", "08901"].',
         )
+    if isinstance(origins, str | Address):  # a text is a sequence, too: of its letters
+        raise InputError(
+            f"origins={origins!r} is one place.", fix=f"Give a list: origins=[{origins!r}]."
+        )
     return origins if isinstance(origins, Mapping) else {_label(place): place for place in origins}
 
 
@@ -133,8 +137,13 @@ def _only_origin(card: RateCard) -> str | None:
 
 
 def day_of(day: dt.date | str | None) -> dt.date | None:
-    """Return a day that may be text: 2026-11-29."""
-    return dt.date.fromisoformat(day) if isinstance(day, str) else day
+    """Return a day that may be text: 2026-11-29. Raises InputError for a text that is none."""
+    if not isinstance(day, str):
+        return day
+    try:
+        return dt.date.fromisoformat(day.strip())
+    except ValueError:
+        raise InputError(f"as_of={day!r} is not a date.", fix='Write it as "2026-12-28".') from None
 
 
 def _label(place: Place) -> str:

@@ -178,7 +178,7 @@ class RateCard:
         from shipkit.carriers.ratecard import from_files as files
 
         names = files.names_of(services, carrier)
-        day = dt.date.fromisoformat(effective) if isinstance(effective, str) else effective
+        day, currency = files.day_of(effective), files.currency_of(currency)
         prices, ounces = files.prices_of(rates, names, currency, breaks=breaks)
         rules = files.rules_of(surcharges, discounts, areas or {}, names, currency)
         weights = files.rules_of_weight(carrier, day) | rules_of_weight

@@ -327,6 +327,12 @@ class Surcharge:
             )
         for _, amount in self.steps:
             ppm(amount) if self.percent is not None else int(amount)
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise RateCardError(
+                f"Surcharge {self.name!r} ends on {self.until}, before it begins: it would never "
+                "apply.",
+                fix="Give the first day as since, and the day after the last one as until.",
+            )
         if self.part not in PARTS[1:]:
             raise RateCardError(
                 f"Surcharge {self.name!r} belongs to {self.part!r}.",

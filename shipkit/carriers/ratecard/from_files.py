@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ from shipkit.errors import RateCardError
 
 __all__ = [
     "ContractRules",
+    "currency_of",
+    "day_of",
     "names_of",
     "prices_of",
     "rules_of",
@@ -67,6 +70,26 @@ def prices_of(
     """Return the rows of all rate files: those of :data:`RATES`, and those of :data:`OUNCES`."""
     prices = read_prices(_rate_sheets(rates, services), services, currency)
     return written_out(prices, breaks=breaks), ounces_written_out(prices)
+
+
+def day_of(effective: dt.date | str | None) -> dt.date | None:
+    """Return the day from which a card holds. Raises RateCardError for a text that is none."""
+    if not isinstance(effective, str):
+        return effective
+    try:
+        return dt.date.fromisoformat(effective.strip())
+    except ValueError:
+        raise RateCardError(
+            f"effective={effective!r} is not a date.", fix='Write it as "2026-12-28".'
+        ) from None
+
+
+def currency_of(text: str) -> str:
+    """Return a currency as three capital letters. Raises RateCardError for another text."""
+    code = str(text).strip().upper()
+    if not re.fullmatch(r"[A-Z]{3}", code):
+        raise RateCardError(f"currency={text!r} is not a currency.", fix='Write it as "USD".')
+    return code
 
 
 def names_of(services: Mapping[str, str] | None, carrier: str) -> Mapping[str, str]:

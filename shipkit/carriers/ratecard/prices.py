@@ -28,6 +28,7 @@ _OUNCES = re.compile(
 )
 _UNDER_A_POUND = (Decimal("15.99"), Decimal("15.999"))
 """How USPS writes "less than a pound"."""
+_METRIC = re.compile(r"\b(?:kgs?|kilo(?:gram)?s?|grams?|g)\b", re.IGNORECASE)
 _ENVELOPE = re.compile(r"^(?:ups\s*)?(?:express\s*)?(letter|envelope|pak)\b", re.IGNORECASE)
 _HEADINGS = {
     "weight",
@@ -247,6 +248,14 @@ def _of_matrix(
         ),
         0,
     )
+    if (head >= 0) and _METRIC.search(sheet.cell(head, weight_column)):
+        raise sheet.error(
+            f"{sheet.cell(head, weight_column)!r} is not in pounds.",
+            fix="Give the prices by whole pounds.",
+            row=head,
+            column=weight_column,
+        )
+    by_ounces = heading_key(sheet.cell(head, weight_column)).endswith(" oz")
     zones = {
         k: zone_name(cell)
         for k, cell in enumerate(sheet.rows[head])
@@ -256,7 +265,7 @@ def _of_matrix(
         text = sheet.cell(row, weight_column)
         if not any(sheet.cell(row, k) for k in zones) or _ENVELOPE.match(text):
             continue
-        lb, oz = _weight(sheet, row, weight_column)
+        lb, oz = _weight(sheet, row, weight_column, by_ounces=by_ounces)
         sold = (
             _service(sheet, row, service_column, services)
             if service_column is not None
@@ -356,9 +365,19 @@ def _title(sheet: Sheet, head: int, services: Mapping[str, str]) -> str | None:
     )
 
 
-def _weight(sheet: Sheet, row: int, column: int) -> tuple[int | None, int | None]:
-    """Return a weight in pounds and, under a pound, in ounces; no pounds: a price a pound."""
+def _weight(
+    sheet: Sheet, row: int, column: int, *, by_ounces: bool = False
+) -> tuple[int | None, int | None]:
+    """Return a weight in pounds and, under a pound, in ounces; no pounds: a price a pound.
+
+    Parameters
+    ----------
+    by_ounces
+        Whether the heading says that a weight without a unit is in ounces.
+    """
     text = sheet.cell(row, column)
+    if by_ounces and re.fullmatch(r"[0-9.]+", text):
+        text += " oz"
     if _OPEN.search(text):
         return None, None
     if light := _OUNCES.match(text):

@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,10 @@ __all__ = ["Paths", "Sheet", "cents_of", "files_of", "heading_key", "read_sheets
 
 Paths = str | Path | Sequence[str | Path]
 """A file, a folder, a glob, or several of them."""
+
+
+_POINT_DECIMALS = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+")
+_COMMA_DECIMALS = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]{1,2}")
 
 
 @dataclass(frozen=True)
@@ -113,17 +117,18 @@ def heading_key(text: str) -> str:
 
 
 def cents_of(text: str, currency: str) -> int | None:
-    """Return an amount ("$1,234.50") in minor units, exactly.
+    """Return an amount ("$1,234.50", or "1.234,50") in minor units, exactly.
 
-    None when it is not an amount, is negative, or has more decimals than the currency.
+    None when it is not an amount, is negative, or has more decimals than the currency. A comma is
+    a separator of thousands before three digits, and a decimal one before fewer: "9,95" read
+    without its comma would be a hundredfold price.
     """
-    bare = text.replace("$", "").replace(",", "").strip()
-    try:
-        amount = Decimal(bare).scaleb(minor_units(currency))
-    except InvalidOperation:
+    bare = text.replace("$", "").strip()
+    if _COMMA_DECIMALS.fullmatch(bare):
+        bare = bare.replace(".", "").replace(",", ".")
+    elif not _POINT_DECIMALS.fullmatch(bare):
         return None
-    if not amount.is_finite() or amount < 0:
-        return None
+    amount = Decimal(bare.replace(",", "")).scaleb(minor_units(currency))
     whole = amount.to_integral_value()
     return (
         int(whole) if abs(amount - whole) < Decimal("1e-6") else None

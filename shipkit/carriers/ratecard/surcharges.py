@@ -298,26 +298,29 @@ def _surcharge(entry: _Entry, services: Mapping[str, str], currency: str) -> Sur
             "minimum_billable_lb",
         )
     }
+    given: dict[str, Any] = {
+        "cents": _cents(entry, "amount", currency) if percent is None else 0,
+        "services": _services(entry, services),
+        "residential": _flag(entry, "residential"),
+        "zones": _zones(entry),
+        "saturday": bool(_flag(entry, "saturday")),
+        "per_parcel": bool(_flag(entry, "per_parcel")),
+        "declared_value": bool(_flag(entry, "declared_value")),
+        "free_cents": _cents(entry, "free", currency),
+        "minimum_cents": _cents(entry, "minimum", currency),
+        "since": _date(entry, "since"),
+        "until": _date(entry, "until"),
+    }
     try:
         return Surcharge(
             name,
             str(values.get("part", _part_of(name))).strip().replace(" ", "_"),
-            cents=_cents(entry, "amount", currency) if percent is None else 0,
             percent=percent,
             of=_words(values.get("of")),
-            services=_services(entry, services),
-            residential=_flag(entry, "residential"),
             area=values.get("area"),
             signature=_words(values.get("signature")),
-            zones=_zones(entry),
             group=str(values["group"]).strip() if values.get("group") else None,
-            saturday=bool(_flag(entry, "saturday")),
-            per_parcel=bool(_flag(entry, "per_parcel")),
-            declared_value=bool(_flag(entry, "declared_value")),
-            free_cents=_cents(entry, "free", currency),
-            minimum_cents=_cents(entry, "minimum", currency),
-            since=_date(entry, "since"),
-            until=_date(entry, "until"),
+            **given,
             **sizes,
         )
     except RateCardError as error:
@@ -327,8 +330,13 @@ def _surcharge(entry: _Entry, services: Mapping[str, str], currency: str) -> Sur
 def _discount(entry: _Entry, services: Mapping[str, str], currency: str) -> Discount:
     if "percent" not in entry.values:
         raise entry.error("the discount has no percent.", 'Write percent = "42.5".')
+    percent = _percent(entry, "percent")
+    if percent > 100:
+        raise entry.error(
+            f"a discount of {percent} % leaves less than nothing.", "Write 42.5 for 42.5 %."
+        )
     return Discount(
-        _percent(entry, "percent"),
+        percent,
         _cents(entry, "minimum", currency),
         _services(entry, services),
         _zones(entry),
@@ -381,6 +389,12 @@ def _percent(entry: _Entry, key: str) -> Decimal:
         raise entry.error(error.message, error.fix or "") from None
     if not 0 <= percent <= 1000:
         raise entry.error(f"{key} {text} is out of reach.", "Write 15.25 for 15.25 %.")
+    if 0 < percent < 1 and "%" not in str(entry.values[key]):
+        # A spreadsheet holds 42.5 % as 0.425.
+        raise entry.error(
+            f"{key} {text} is less than one percent.",
+            f"Write {percent * 100:f} if it is {percent * 100:f} %, or {text}% with its sign.",
+        )
     return percent
 
 
@@ -458,9 +472,11 @@ def _words(value: Any, *, spaces: bool = True) -> tuple[str, ...]:
 
 
 def _zips(text: str, error: Callable[[str], RateCardError]) -> list[str]:
-    found = re.fullmatch(r"(\d{3,5})(?:\s*-\s*(\d{3,5}))?", text.strip())
+    # Four digits are a ZIP that lost its zero in a spreadsheet. Three are a ZIP3 as well as "501":
+    # read as a ZIP, the list would hold no address, and its surcharge never be charged.
+    found = re.fullmatch(r"(\d{4,5})(?:\s*-\s*(\d{4,5}))?", text.strip())
     if not found:
-        raise error(f"{text!r} is not a ZIP.")
+        raise error(f"{text!r} is not a ZIP of five digits.")
     first, last = int(found[1]), int(found[2] or found[1])
     if last < first or last - first > 100_000:
         raise error(f"{text!r} is not a range.")

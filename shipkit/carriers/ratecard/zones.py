@@ -136,7 +136,7 @@ def read_zones(
         line
         for sheet in sheets
         for line in (
-            _of_ups(sheet, services)
+            _of_ups(sheet, services, origin)
             if _preamble(sheet)
             else _of_chart(sheet, services, origin) or list(_of_table(sheet, services, origin))
         )
@@ -169,6 +169,16 @@ def complete(lines: Sequence[ZoneLine]) -> None:
             )
 
 
+def _demand_origin(sheet: Sheet, named: Sequence[str], origin: str | None) -> None:
+    """Raise RateCardError where a file is of another place than the one that was given."""
+    if origin and named and origin[:3] not in named:
+        of = named[0] if len(named) == 1 else f"{named[0]} to {named[-1]}"
+        raise sheet.error(
+            f"the file is for shipments from {of}, and origin={origin!r} was given.",
+            fix="Give the file of your own ZIP, or leave origin out.",
+        )
+
+
 # -- UPS's layout ----------------------------------------------------------------------------------
 
 
@@ -181,8 +191,9 @@ def _preamble(sheet: Sheet) -> tuple[str, ...]:
     return ()
 
 
-def _of_ups(sheet: Sheet, services: Mapping[str, str]) -> Iterator[ZoneLine]:
+def _of_ups(sheet: Sheet, services: Mapping[str, str], origin: str | None) -> Iterator[ZoneLine]:
     origins = _preamble(sheet)
+    _demand_origin(sheet, origins, origin)
     head = next(
         (k for k, row in enumerate(sheet.rows) if row and heading_key(row[0]).startswith("dest")),
         None,
@@ -281,7 +292,9 @@ def _of_chart(sheet: Sheet, services: Mapping[str, str], origin: str | None) -> 
     cells = usps_cells(sheet) or fedex_cells(sheet)
     if not cells:
         return []
-    starts = [origin[:3]] if origin else origins_named(sheet)
+    named = origins_named(sheet)
+    _demand_origin(sheet, named, origin)
+    starts = [origin[:3]] if origin else named
     if not starts:
         raise sheet.error(
             "nothing says where shipments start.",
@@ -333,6 +346,8 @@ def _of_table(sheet: Sheet, services: Mapping[str, str], origin: str | None) -> 
     start = next((k for k, key in enumerate(keys) if key in _ORIGIN), None)
     to = next(k for k, key in enumerate(keys) if key in _DESTINATION)
     own = origin or (sheet.title if re.fullmatch(r"\d{3}", sheet.title) else None)
+    if start is None and own is not None and re.fullmatch(r"\d{3}", sheet.title):
+        _demand_origin(sheet, [sheet.title], origin)
     if start is None and own is None:
         raise sheet.error(
             "no column says where shipments start.",
@@ -444,9 +459,10 @@ def _refuse_overlaps(lines: Sequence[ZoneLine]) -> None:
         other = seen.setdefault((line.origin, line.destination, line.service), line)
         if other is not line:
             service = "" if line.service == ANY else f" by {line.service}"
+            where = f"{Path(other.sheet.file).name}, line {other.row + 1}"
             raise line.sheet.error(
                 f"{line.destination} from {line.origin}{service} is zone {line.zone} here and "
-                f"zone {other.zone} in {Path(other.sheet.file).name}, line {other.row + 1}.",
+                + (f"zone {other.zone} in {where}." if other.zone != line.zone else f"in {where}."),
                 fix="Keep one of the two lines: ranges must not overlap.",
                 row=line.row,
             )
