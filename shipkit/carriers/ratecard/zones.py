@@ -293,7 +293,8 @@ def _of_chart(sheet: Sheet, services: Mapping[str, str], origin: str | None) -> 
     if not cells:
         return []
     named = origins_named(sheet)
-    _demand_origin(sheet, named, origin)
+    if re.fullmatch(r"\d{3}|\d{5}-\d{5}", sheet.title):  # "chart 100" may name no place
+        _demand_origin(sheet, named, origin)
     starts = [origin[:3]] if origin else named
     if not starts:
         raise sheet.error(
