@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 from shipkit.models import Money
 
@@ -23,6 +23,8 @@ __all__ = [
     "text_of",
     "texts_of",
 ]
+
+_CURRENCY: Final = re.compile("[A-Z]{3}")
 
 
 class Unreadable(ValueError):
@@ -64,9 +66,11 @@ def money_of(value: Any) -> Money | None:
 
     No currency is assumed: an account in Canada pays in CAD.
     """
+    if value is None:
+        return None
     amount = number_of(at(value, "MonetaryValue"))
     currency = text_of(at(value, "CurrencyCode")).upper()
-    if amount is None or not re.fullmatch("[A-Z]{3}", currency):
+    if amount is None or not _CURRENCY.fullmatch(currency):
         return None
     return Money(amount=amount, currency=currency)
 
@@ -74,17 +78,16 @@ def money_of(value: Any) -> Money | None:
 def at(value: Any, *path: str) -> Any:
     """Return the value at `path`, None where a part of it is missing, empty or not an object."""
     for name in path:
-        value = value[0] if isinstance(value, list) and len(value) == 1 else value
         if not isinstance(value, dict):
-            return None
+            value = value[0] if isinstance(value, list) and len(value) == 1 else None
+            if not isinstance(value, dict):
+                return None
         value = value.get(name)
     return None if value == "" else value
 
 
 def listed(value: Any) -> list[dict[str, Any]]:
     """Return the objects of a list; of a bare object that should have been a list, that one."""
-    return [
-        entry
-        for entry in (value if isinstance(value, list) else [value])
-        if isinstance(entry, dict)
-    ]
+    if isinstance(value, list):
+        return [entry for entry in value if isinstance(entry, dict)]
+    return [value] if isinstance(value, dict) else []

@@ -69,13 +69,14 @@ def total_of(published: Any, negotiated: Any) -> Total | None:
         tax = _tax(charges, net)
         if tax is not None:
             return Total(net + tax, tax, own)
-        list_price = money_of(at(published, "TotalCharges")) if own else None
-        if own and list_price is None and (at(published, _WITH_TAXES) or _taxes(published)):
-            raise Unreadable("a tax of a price that cannot be read")
-        tax = None if list_price is None else _tax(published, list_price)
-        if tax is not None and list_price is not None:
-            tax = _in_proportion(tax, list_price, net)
-            return Total(net + tax, tax, own, _TAX_IN_PROPORTION)
+        if own and (at(published, _WITH_TAXES) or _taxes(published)):
+            list_price = money_of(at(published, "TotalCharges"))
+            if list_price is None:
+                raise Unreadable("a tax of a price that cannot be read")
+            tax = _tax(published, list_price)
+            if tax is not None:
+                tax = _in_proportion(tax, list_price, net)
+                return Total(net + tax, tax, own, _TAX_IN_PROPORTION)
         return Total(net, None, own)
     return None
 

@@ -8,8 +8,7 @@ the shipment).
 
 from __future__ import annotations
 
-import base64
-import binascii
+import contextlib
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from shipkit.carriers.ups.json_values import (
 from shipkit.carriers.ups.price_answers import Total, alerts_of, rates, total_of, weight_of
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.text import clean
+from shipkit.common.base64_text import decoded_base64
 from shipkit.models import (
     Address,
     AddressCheck,
@@ -334,8 +334,10 @@ _FORMATS = {
 
 
 def _decoded(text: str) -> bytes:
+    with contextlib.suppress(ValueError):  # most have the padding that they should have
+        return decoded_base64(text)
     plain = "".join(text.split()).rstrip("=")
     try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        return decoded_base64(plain + "=" * (-len(plain) % 4))
+    except ValueError:
         raise Unreadable("an image that is not base64") from None

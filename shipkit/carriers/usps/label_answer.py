@@ -7,8 +7,6 @@ whatever their headers say (a recorded answer claims gzip).
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,6 +17,7 @@ from shipkit.carriers.http import Response
 from shipkit.carriers.label_format import format_of
 from shipkit.carriers.usps.mail_classes import state_of
 from shipkit.carriers.usps.price_answer import cents, warnings_in
+from shipkit.common.base64_text import decoded_base64
 from shipkit.errors import AnswerLost
 from shipkit.models import Charge, Label, Purchase, Shipment
 
@@ -123,8 +122,8 @@ def _image(parts: Mapping[str, Any]) -> bytes | None:
     if not isinstance(text, str) or not text:
         return None
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except binascii.Error:
+        return decoded_base64(text)
+    except ValueError:
         return None
 
 

@@ -9,8 +9,6 @@ A form starts the manifest: its labels can no longer be canceled (160174).
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
@@ -25,6 +23,7 @@ from shipkit.carriers.usps.label_answer import ACCEPT, parts_of
 from shipkit.carriers.usps.label_request import domestic_address
 from shipkit.carriers.usps.parcel_question import zip5
 from shipkit.carriers.usps.usps_client import UspsClient
+from shipkit.common.base64_text import decoded_base64
 from shipkit.errors import AnswerLost, CarrierRejected, LabelsRefused
 from shipkit.models import Address, LabelFormat
 
@@ -174,8 +173,8 @@ def _image(parts: Mapping[str, Any]) -> bytes | None:
     for name, value in parts.items():
         if name.lower() in ("scanformimage", "label") and isinstance(value, str):
             try:
-                data = base64.b64decode("".join(value.split()), validate=True)
-            except binascii.Error:
+                data = decoded_base64(value)
+            except ValueError:
                 return None
             return data if format_of(data) is LabelFormat.PDF else None
     return None
