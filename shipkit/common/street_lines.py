@@ -45,6 +45,7 @@ _OTHER_WORDS: Final = {
     "Doctor": "Dr",
 }
 """Abbreviations of USPS Publication 28, by which American addresses are written and looked up."""
+_SHORT: Final = _KINDS_OF_STREET | _OTHER_WORDS
 
 _PARTS: Final = (
     "apt|apartment|appt|suite|ste|unit|floor|fl|building|bldg|room|rm|department|dept|lot|trailer|"
@@ -65,9 +66,10 @@ def shortened(line: str, most: int) -> str:
     '12 South Street'
     """
     made = line
-    for word, short in (_KINDS_OF_STREET | _OTHER_WORDS).items():
-        if len(made) > most:
-            made = re.sub(rf"(?i)\b{word}\b", short, made)
+    for word, short in _SHORT.items():
+        if len(made) <= most:
+            return made
+        made = re.sub(rf"(?i)\b{word}\b", short, made)
     return made if len(made) <= most else line
 
 

@@ -215,7 +215,7 @@ def _other(
 
 
 def _account(text: str | None, field: str) -> str | None:
-    number = re.sub(r"[\s-]", "", text or "").upper()
+    number = re.sub(r"[\s-]", "", text).upper() if text else ""
     if not number:
         return None
     if not re.fullmatch(r"[0-9A-Z]{6}", number):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["IMPERIAL", "METRIC", "OUNCES", "Measures", "measures_of"]
@@ -21,9 +22,12 @@ _CM_PER_IN: Final = Decimal("2.54")
 _LEAST: Final = Decimal("0.1")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measures:
-    """One system of units, and how a shipment's pounds and inches are written in it."""
+    """One system of units, and how a shipment's pounds and inches are written in it.
+
+    A batch has few boxes and many parcels, so what was worked out is kept.
+    """
 
     weight: str
     """UPS's code of the unit of weight."""
@@ -46,6 +50,7 @@ class Measures:
         """The unit of length as Rate and Ship take it."""
         return {"Code": self.length, "Description": self.length_name}
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - the three systems are constants
     def weigh(self, weight_lb: float) -> str:
         """Return a weight with one decimal, rounded up.
 
@@ -62,6 +67,7 @@ class Measures:
         tenths = max(shown.quantize(_LEAST, ROUND_CEILING), _LEAST)
         return f"{tenths.normalize():f}"
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - the three systems are constants
     def side(self, length_in: float) -> int:
         """Return a side in whole units, rounded up, at least 1."""
         shown = round(Decimal(str(round(length_in, 6))) * self.per_in, self.length_digits)

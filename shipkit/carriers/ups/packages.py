@@ -183,7 +183,7 @@ def _weight(
     parcel: Parcel, index: int, route: Route, shipment: Shipment, *, named: bool
 ) -> dict[str, Any]:
     most = _LIMITS.weight_lb
-    if most is not None and Decimal(str(round(parcel.weight_lb, 4))) > Decimal(str(most)):
+    if most is not None and round(parcel.weight_lb, 4) > most:
         raise refuse(
             f"parcels[{index}].weight_lb",
             f"{parcel.weight_lb:g} lb is over UPS's limit of {most:g} lb per parcel.",

@@ -270,7 +270,8 @@ class Route:
             [i.description for i in items],
             [p.description for p in shipment.parcels],
         ):
-            found = cut(", ".join(dict.fromkeys(t for t in map(clean, texts) if t)), 50)
+            known = dict.fromkeys(clean(text) for text in texts if text)
+            found = cut(", ".join(filter(None, known)), 50)
             if found:
                 return latin(found, "description")
         return ""
