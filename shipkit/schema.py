@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -74,7 +75,7 @@ class Leaf:
     required: bool
     """Whether the model has no empty value for it: a missing flag is then false."""
 
-    @property
+    @cached_property
     def column(self) -> str:
         """The name in the shipments table; amounts are whole minor units."""
         return f"{self.name}_cents" if self.spec.kind == "amount" else self.name

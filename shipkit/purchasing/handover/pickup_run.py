@@ -90,7 +90,9 @@ async def offered(
     accounts = Accounts.of(carrier)
     require_account(store.manifest, accounts)
     # A return label is on its way to the customer, who hands the parcel over.
-    rows = [row for row, line in PlanRows(store.path).dicts(list(rows)) if not line["is_return"]]
+    rows = [
+        row for row, line in PlanRows(store.path).dicts(list(rows)) if not line.get("is_return")
+    ]
     parcels = PickedParcels.of(store, accounts, rows)
     day = wish.day or local_day(parcels.address)
     _demand_to_come(parcels.address, day, wish.close)
