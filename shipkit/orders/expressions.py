@@ -18,6 +18,7 @@ from shipkit.common.places import US_DOMAIN
 from shipkit.models import minor_units
 from shipkit.orders.currencies import fits_sql
 from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS, UnitScale
+from shipkit.orders.written_numbers import in_decimals, narrow_sql
 
 __all__ = [
     "GROUPED_NUMBER",
@@ -142,7 +143,7 @@ def code(x: str) -> str:
     A leading apostrophe and Excel's ``="02134"`` are taken off.
     """
     clean = f"regexp_full_match({x}, '[0-9A-Za-z](?:[!-~]*[0-9A-Za-z])?')"
-    single = f"trim(regexp_replace({x}, '{_BLANKS}', ' ', 'g'))"
+    single = f"trim(regexp_replace({narrow_sql(x)}, '{_BLANKS}', ' ', 'g'))"
     bare = rf"trim(regexp_replace({single}, '^=?[''\"]?|\"$', '', 'g'))"
     return case((clean, x), otherwise=f"nullif({bare}, '')")
 
@@ -181,9 +182,16 @@ def convert(x: str, unit: str) -> str:
 def measure(x: str, *, weight: bool) -> str:
     """Return a text as pounds (`weight`) or inches.
 
-    The text is a plain number, or one with its unit: ``12 oz``, ``2 lb 3 oz``, ``30cm``. Null for
-    any other.
+    The text is a plain number, or one with its unit: ``12 oz``, ``2 lb 3 oz``, ``30cm``,
+    ``1 1/2 lb``. Null for any other.
     """
+    odd = f"list_transform([{in_decimals(x)}], lambda m: {_plain_measure('m', weight=weight)})[1]"
+    plain = _plain_measure(x, weight=weight)
+    return case((f"regexp_matches({x}, '[^ -~]|/')", odd), otherwise=plain)
+
+
+def _plain_measure(x: str, *, weight: bool) -> str:
+    """Return a text as pounds or inches, where its number has no fraction and no wide digits."""
     scale = WEIGHTS if weight else LENGTHS
     plain = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
     found = f"TRY_CAST(regexp_extract({x}, '{plain}') AS DOUBLE)"

@@ -29,6 +29,7 @@ from shipkit.orders.filters.column_values import (
 from shipkit.orders.filters.declaration import LONGEST_CELL, Filter, FilterCall
 from shipkit.orders.filters.text_filters import case_may_differ
 from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS, UnitScale
+from shipkit.orders.written_numbers import FRACTION, VULGAR, narrow, narrow_sql
 
 __all__ = [
     "MEASURE_FILTERS",
@@ -228,7 +229,10 @@ def _with_unit(x: str, unit: str) -> str:
 # -- three sides in one cell -----------------------------------------------------------------------
 
 _SIDES: Final = ("length", "width", "height")
-_SIDE: Final = r"([0-9]{1,6}(?:[.,][0-9]{1,2}|[.][0-9]{1,6})?|[.][0-9]{1,6})"
+_SIDE: Final = (
+    rf"((?:[0-9]{{1,6}}(?: | ?- ?))?{FRACTION}|[0-9]{{0,6}} ?[{''.join(VULGAR)}]"
+    r"|[0-9]{1,6}(?:[.,][0-9]{1,2}|[.][0-9]{1,6})?|[.][0-9]{1,6})"
+)
 _SIDE_UNIT: Final = (
     '(in|In|IN|inch|Inch|inches|Inches|INCHES|"|cm|Cm|CM|mm|Mm|MM|m|M|ft|Ft|FT|feet)?[.]?'
 )
@@ -249,15 +253,18 @@ def side(value: Any, which: str = "length") -> Any:
     --------
     >>> side("10x8x4", "width"), side("25 x 20,5 x 10 cm", "width"), side("a large box")
     ('8', '20.5 cm', 'a large box')
+    >>> side("10 1/2 x 8½ x 4 in", "width")
+    '8½ in'
     """
     if which not in _SIDES:
         raise TemplateError(f"side: {which!r} is not one of {', '.join(_SIDES)}.")
-    text = "" if value is None else str(value)
+    given = "" if value is None else str(value)
+    text = narrow(given)
     if re.search(_NO_SIDES, text):
         return None
     found = re.search(_THREE_SIDES, text)
     if found is None:
-        return text if which == "length" else None
+        return given if which == "length" else None
     place = 2 * _SIDES.index(which) + 1
     unit = found[place + 1] or found[6]
     return found[place].replace(",", ".") + (f" {unit}" if unit else "")
@@ -265,6 +272,7 @@ def side(value: Any, which: str = "length") -> Any:
 
 def side_sql(x: str, which: str) -> str:
     """Return SQL of what :func:`side` returns for a text."""
+    given, x = x, narrow_sql(x)
     place, pattern = 2 * _SIDES.index(which) + 1, quote(_THREE_SIDES)
     number, own, last = (
         f"regexp_extract({x}, {pattern}, {group})" for group in (place, place + 1, 6)
@@ -274,7 +282,7 @@ def side_sql(x: str, which: str) -> str:
     return case(
         (f"regexp_matches({x}, {quote(_NO_SIDES)})", "NULL"),
         (f"regexp_matches({x}, {pattern})", f"replace({number}, ',', '.') || {with_unit}"),
-        otherwise=x if which == "length" else "NULL",
+        otherwise=given if which == "length" else "NULL",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from shipkit.orders import expressions as sql
 from shipkit.orders.expressions import quote
 from shipkit.orders.heading_words import option_words
+from shipkit.orders.written_numbers import narrow_sql
 from shipkit.schema import FLAT, Leaf
 
 __all__ = ["UNREADABLE", "reading"]
@@ -57,7 +58,7 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
 
 def _count(leaf: Leaf, x: str) -> str:
     """Return SQL that reads a whole number; 2.5 is none. Some fields have words for one."""
-    number = f"({sql.number(x)})"
+    number = f"({sql.number(narrow_sql(x))})"
     whole = f"CASE WHEN {number} = floor({number}) THEN TRY_CAST({number} AS BIGINT) END"
     one = dict.fromkeys(option_words(leaf).get("one", ()), "1")
     return sql.choose(f"lower(trim({x}))", one, whole) if one else whole

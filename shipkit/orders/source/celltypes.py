@@ -8,6 +8,7 @@ null and a problem of its row. Any other column gets a type only when every valu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import duckdb
@@ -19,7 +20,13 @@ from shipkit.orders.cells import Note
 from shipkit.orders.source.column_reading import INTEGER, ColumnReading, ColumnSpec
 from shipkit.orders.source.date_columns import date_column
 from shipkit.orders.source.decimal_marks import FileMarks
-from shipkit.orders.source.number_columns import amount_column, number_column, plain_numbers
+from shipkit.orders.source.number_columns import (
+    MEASURES,
+    amount_column,
+    number_column,
+    plain_numbers,
+)
+from shipkit.orders.written_numbers import in_decimals, narrow_sql
 
 __all__ = ["ColumnReading", "ColumnSpec", "decide", "missing_sql", "problem_of"]
 
@@ -96,13 +103,31 @@ def _decide(
     marks: FileMarks,
 ) -> ColumnReading:
     """Return how a column is read whose heading says what is in it."""
-    if column.kind == "number":
-        return number_column(con, table, column, text, marks)
-    if column.kind == "amount":
-        return amount_column(con, table, column, text)
+    if column.kind in ("number", "amount"):
+        plain = _in_decimals(con, table, column, text)
+        if column.kind == "amount":
+            made = amount_column(con, table, column, plain)
+        else:
+            made = number_column(con, table, column, plain, marks)
+        return made if plain is text else replace(made, raw=text.sql)
     if column.kind == "date":
         return date_column(con, table, text)
     return text
+
+
+def _in_decimals(
+    con: duckdb.DuckDBPyConnection, table: Relation, column: ColumnSpec, text: ColumnReading
+) -> ColumnReading:
+    """Return a column of numbers without fractions and wide digits, `text` where none has some.
+
+    Only measures have fractions: "1/2" of a quantity may be a part of a set.
+    """
+    measures = column.role in MEASURES
+    found = f"regexp_matches({text.sql}, '{'[^ -~]|/' if measures else '[^ -~]'}')"
+    if not one(con, f"SELECT bool_or({found}) FROM {table.sql}")[0]:
+        return text
+    made = in_decimals(text.sql) if measures else narrow_sql(text.sql)
+    return replace(text, sql=made)
 
 
 def problem_of(kind: str, heading: str) -> tuple[str, str, str]:

@@ -25,14 +25,14 @@ from shipkit.orders.source.column_reading import (
 from shipkit.orders.source.decimal_marks import FileMarks, mark_evidence
 from shipkit.orders.units import LENGTHS, WEIGHTS, UnitScale
 
-__all__ = ["amount_column", "number_column", "plain_numbers"]
+__all__ = ["MEASURES", "amount_column", "number_column", "plain_numbers"]
 
 _DECLARED: Final = frozenset({"declared_value", "item_price", "cod_amount"})
 """Roles of amounts that carriers and customs are given."""
 _DOLLARS: Final = ("$", "usd", "us$", "usd$")
 _BLANKS: Final = "' \u00a0\u202f'"
 _PLAIN: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
-_SCALES: Final = {
+MEASURES: Final = {
     **dict.fromkeys((*WEIGHT_PARTS, *WEIGHT_PARTS.values()), WEIGHTS),
     "length": LENGTHS,
     "width": LENGTHS,
@@ -71,7 +71,7 @@ def plain_numbers(
 
 def _point_may_group(con: duckdb.DuckDBPyConnection, table: Relation, column: ColumnSpec) -> bool:
     """Return whether the point of a column of measures may separate thousands."""
-    if column.role not in _SCALES:
+    if column.role not in MEASURES:
         return False
     c = quoted(column.name)
     # A cheap test first: nearly every column has a number with one or two decimals.
@@ -100,7 +100,7 @@ def number_column(
     file; a measure such as "1,250" without any proof is a problem.
     """
     c = text.sql
-    scale = _SCALES.get(column.role or "")
+    scale = MEASURES.get(column.role or "")
     evidence = mark_evidence(con, table, [column.name])
     unclear = evidence.comma_unclear or evidence.point_unclear
     mark = evidence.mark or (marks.others(column.name) if unclear else None)
