@@ -1,4 +1,4 @@
-"""Orders as the APIs of Shopify and WooCommerce answer with them, in one list of objects."""
+"""Orders as the APIs of shops answer with them, in one list of objects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 import pytest
 
 import shipkit as sk
-from shipkit.orders.source.record_rows import with_item_lines
+from shipkit.orders.source.record_rows import flattened, orders_within, with_item_lines
 
 PLACE = {"city": "Boston", "country": "US"}
 SHOPIFY = {
@@ -86,9 +86,270 @@ def test_an_order_of_woocommerces_api_has_its_number_and_its_way(shop):
     ]
 
 
-def test_a_list_of_one_is_an_object_where_no_record_has_more():
+def test_a_list_of_one_is_an_object():
     one = {"id": 1, "shipping_addresses": [{"city": "Boston"}]}
-    lines, _, _ = with_item_lines([one, {"id": 2, "shipping_addresses": []}])
-    assert [line["shipping_address"] for line in lines] == [{"city": "Boston"}, None]
+    none = {"id": 2, "shipping_addresses": []}
+    assert with_item_lines([one, none])[0] == [
+        {"id": 1, "shipping_address": {"city": "Boston"}},
+        none,
+    ]
     two = {"id": 3, "shipping_addresses": [{"city": "Boston"}, {"city": "Austin"}]}
-    assert with_item_lines([one, two])[0] == [one, two]
+    of_two = with_item_lines([one, two])[0]
+    assert of_two == [{"id": 1, "shipping_address": {"city": "Boston"}}, two], "its row waits"
+    gone = {"fulfillments": [{"status": "success", "tracking_number": "1Z"}]}
+    assert with_item_lines([gone])[0] == [gone], "a parcel that Shopify sent, and no way to send it"
+
+
+PAYER = {"city": "Miami", "state": "FL", "zip": "33101", "country_iso2": "US"}
+BIGCOMMERCE = {
+    "id": 101,
+    "status_id": 11,
+    "status": "Awaiting Fulfillment",
+    "items_total": 3,
+    "items_shipped": 0,
+    "ebay_order_id": "0",
+    "billing_address": {"first_name": "Pay", "last_name": "Er", "street_1": "9 Pay St"} | PAYER,
+    "shipping_addresses": [
+        {"first_name": "Ada", "last_name": "Lee", "street_1": "1 Main St", "street_2": "Apt 4"}
+        | {"city": "Boston", "state": "Massachusetts", "zip": "02134", "country_iso2": "US"}
+    ],
+    "products": [
+        {"id": 7, "order_id": 101, "sku": "MUG", "quantity": 2, "weight": "1.5000"},
+        {"id": 8, "order_id": 101, "sku": "TEE", "quantity": 1, "weight": "0.5000"},
+    ],
+}
+ETSY = {
+    "receipt_id": 3001,
+    "name": "Ada Lee",
+    "first_line": "1 Main St",
+    "second_line": "Apt 4",
+    "city": "Boston",
+    "state": "MA",
+    "zip": "02134",
+    "country_iso": "US",
+    "status": "Paid",
+    "is_paid": True,
+    "is_shipped": False,
+    "shipments": [],
+    "transactions": [
+        {"transaction_id": 9, "sku": "MUG", "quantity": 2, "is_digital": False}
+        | {"price": {"amount": 1000, "divisor": 100, "currency_code": "USD"}},
+        {"transaction_id": 10, "sku": "PDF", "quantity": 1, "is_digital": True},
+    ],
+}
+SQUARE = {
+    "id": "CAISEN82",
+    "location_id": "L1",
+    "state": "OPEN",
+    "line_items": [
+        {"uid": "u1", "name": "Mug", "quantity": "2"}
+        | {"base_price_money": {"amount": 1000, "currency": "USD"}}
+    ],
+    "fulfillments": [
+        {
+            "type": "SHIPMENT",
+            "state": "PROPOSED",
+            "shipment_details": {
+                "recipient": {
+                    "display_name": "Ada Lee",
+                    "address": {
+                        "address_line_1": "1 Main St",
+                        "address_line_2": "Apt 4",
+                        "locality": "Boston",
+                        "administrative_district_level_1": "MA",
+                        "postal_code": "02134",
+                        "country": "US",
+                    },
+                }
+            },
+        }
+    ],
+}
+_ASSIGNED = {
+    "firstname": "Ada",
+    "lastname": "Lee",
+    "street": ["1 Main St", "Apt 4"],
+    "city": "Boston",
+    "region_code": "MA",
+    "postcode": "02134",
+    "country_id": "US",
+}
+MAGENTO = {
+    "increment_id": "000000101",
+    "state": "processing",
+    "status": "processing",
+    "weight": 3,
+    "billing_address": {"firstname": "Pay", "street": ["9 Pay St"], "postcode": "33101"},
+    "items": [
+        {"item_id": 1, "sku": "MUG-R", "qty_ordered": 2, "weight": 1.5, "row_weight": 3},
+        {"item_id": 2, "parent_item_id": 1, "sku": "MUG-R", "qty_ordered": 2}
+        | {"weight": 1.5, "row_weight": 0},
+    ],
+    "extension_attributes": {
+        "shipping_assignments": [{"shipping": {"address": _ASSIGNED, "method": "flatrate"}}]
+    },
+}
+EBAY = {
+    "orderId": "11-22222-33333",
+    "orderFulfillmentStatus": "NOT_STARTED",
+    "orderPaymentStatus": "PAID",
+    "cancelStatus": {"cancelState": "NONE_REQUESTED"},
+    "buyer": {
+        "buyerRegistrationAddress": {
+            "fullName": "Pay Er",
+            "contactAddress": {"addressLine1": "9 Pay St", "city": "Miami", "postalCode": "33101"},
+        }
+    },
+    "fulfillmentStartInstructions": [
+        {
+            "fulfillmentInstructionsType": "SHIP_TO",
+            "shippingStep": {
+                "shipTo": {
+                    "fullName": "Ada Lee",
+                    "contactAddress": {
+                        "addressLine1": "1 Main St",
+                        "addressLine2": "Apt 4",
+                        "city": "Boston",
+                        "stateOrProvince": "MA",
+                        "postalCode": "02134",
+                        "countryCode": "US",
+                    },
+                }
+            },
+        }
+    ],
+    "lineItems": [{"lineItemId": "1", "sku": "MUG", "quantity": 2}],
+}
+AMAZON = {
+    "AmazonOrderId": "902-1",
+    "OrderStatus": "Unshipped",
+    "FulfillmentChannel": "MFN",
+    "NumberOfItemsUnshipped": 3,
+    "ShippingAddress": {
+        "Name": "Ada Lee",
+        "AddressLine1": "1 Main St",
+        "AddressLine2": "Apt 4",
+        "City": "Boston",
+        "StateOrRegion": "MA",
+        "PostalCode": "02134",
+        "CountryCode": "US",
+        "AddressType": "Residential",
+    },
+    "OrderItems": [
+        {"OrderItemId": "1", "SellerSKU": "MUG", "QuantityOrdered": 2, "QuantityShipped": 0}
+    ],
+}
+_OPTIONS = {"service": "ground", "defaults": {"weight_lb": 2}}
+
+
+@pytest.mark.parametrize(
+    ("order", "name", "number", "pounds"),
+    [
+        (BIGCOMMERCE, "bigcommerce_api", "101", 3.5),
+        (ETSY, "etsy_api", "3001", 2),
+        (SQUARE, "square_api", "CAISEN82", 2),
+        (MAGENTO, "magento_api", "000000101", 3),
+        (EBAY, "ebay_api", "11-22222-33333", 2),
+        (AMAZON, "amazon_api", "902-1", 2),
+    ],
+)
+def test_an_order_of_an_api_goes_to_its_recipient(shop, order, name, number, pounds):
+    found, row, codes = shipped(shop, order, **_OPTIONS)
+    assert (found, row["order_id"], len(row["parcels"])) == (name, number, 1)
+    assert [row[part] for part in ("name", "address_line1", "address_line2", "city", "state")] == [
+        *("Ada Lee", "1 Main St", "Apt 4", "Boston", "MA")
+    ]
+    assert (row["postal_code"], row["country"]) == ("02134", "US")
+    assert row["parcels"][0]["weight_lb"] == pytest.approx(pounds)
+    assert [code for code in codes if code[1] == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("order", "changes"),
+    [
+        (BIGCOMMERCE, {"status": "Cancelled"}),
+        (BIGCOMMERCE, {"is_deleted": True}),
+        (ETSY, {"status": "Canceled"}),
+        (SQUARE, {"state": "CANCELED"}),
+        (SQUARE, {"fulfillments": [{**SQUARE["fulfillments"][0], "state": "CANCELED"}]}),
+        (SQUARE, {"fulfillments": [{**SQUARE["fulfillments"][0], "type": "PICKUP"}]}),
+        (MAGENTO, {"state": "canceled", "status": "canceled"}),
+        (EBAY, {"cancelStatus": {"cancelState": "CANCELED"}}),
+        (EBAY, {"cancelStatus": {"cancelState": "IN_PROGRESS"}}),
+        (AMAZON, {"OrderStatus": "Canceled"}),
+        (AMAZON, {"OrderStatus": "Pending"}),
+        (AMAZON, {"FulfillmentChannel": "AFN"}),
+    ],
+)
+def test_an_order_of_an_api_that_is_not_to_be_shipped_waits(shop, order, changes):
+    codes = shipped(shop, order, changes.items(), **_OPTIONS)[2]
+    assert "error" in {severity for _, severity in codes}
+
+
+@pytest.mark.parametrize(
+    ("order", "changes"),
+    [
+        (BIGCOMMERCE, {"status": "Shipped"}),
+        (ETSY, {"is_shipped": True}),
+        (ETSY, {"shipments": [{"tracking_code": "940"}]}),
+        (SQUARE, {"fulfillments": [{**SQUARE["fulfillments"][0], "state": "COMPLETED"}]}),
+        (MAGENTO, {"state": "complete", "status": "complete"}),
+        (EBAY, {"orderFulfillmentStatus": "FULFILLED"}),
+        (AMAZON, {"OrderStatus": "Shipped"}),
+    ],
+)
+def test_an_order_of_an_api_that_was_shipped_says_so(shop, order, changes):
+    codes = shipped(shop, order, changes.items(), **_OPTIONS)[2]
+    assert "shipped" in " ".join(code for code, _ in codes)
+
+
+@pytest.mark.parametrize(
+    ("order", "field"),
+    [
+        (BIGCOMMERCE, "shipping_addresses"),
+        (SQUARE, "fulfillments"),
+        (EBAY, "fulfillmentStartInstructions"),
+    ],
+)
+def test_an_order_to_two_addresses_waits_and_its_payer_gets_nothing(shop, order, field):
+    twice = {**order, field: [*order[field], *order[field]]}
+    with sk.BatchSession([twice], shipper=shop) as session:
+        session.map(**_OPTIONS)
+        [row] = session._planner.normalized()[0].to_pylist()
+        waiting = session.problems.query("severity == 'error'")
+    assert row["address_line1"] is None
+    assert "ship_to.address_line1" in {*waiting["field"]}
+
+
+def test_orders_of_bigcommerce_with_links_in_place_of_addresses_are_refused(shop):
+    links = {name: {"url": "https://shop.example", "resource": "/orders/101"} for name in LINKED}
+    with pytest.raises(sk.errors.LayoutError, match="behind a link"):
+        sk.BatchSession([{**BIGCOMMERCE, **links}], shipper=shop)
+
+
+LINKED = ("products", "shipping_addresses")
+
+
+def test_prices_in_cents_are_read_in_dollars():
+    headings, [etsy, _] = flattened(with_item_lines([ETSY])[0])
+    assert etsy[headings.index("transaction.price.amount")] == "10.00"
+    headings, [square] = flattened(with_item_lines([SQUARE])[0])
+    assert square[headings.index("line_item.base_price_money.amount")] == "10.00"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"orders": [ETSY, ETSY]},
+        {"payload": {"Orders": [ETSY, ETSY], "NextToken": "x"}},
+        {"data": {"orders": {"edges": [{"node": ETSY}, {"node": ETSY}], "pageInfo": {}}}},
+        {"list": {"meta": {"totalCount": 2}, "elements": {"order": [ETSY, ETSY]}}},
+    ],
+)
+def test_the_orders_of_an_answer_are_found(answer):
+    assert orders_within(answer) == [ETSY, ETSY]
+
+
+def test_an_order_with_its_items_is_one_order():
+    assert orders_within(ETSY) == [ETSY]
+    assert orders_within(WOOCOMMERCE) == [WOOCOMMERCE]

@@ -124,9 +124,12 @@ def _unsure(
 ) -> Iterator[tuple[Column, str]]:
     """Yield columns of numbers that no field reads and that may count units, and of which state."""
     known = {*spec.columns.values(), *spec.references.values(), *others}
+    carried = {phrase(heading) for heading in (spec.layout.layout.carried if spec.layout else ())}
     for column in orders.columns:
         if column.role is None and column.type in _NUMBERS:
             state = may_count(phrase(column.name).split())
+            if phrase(column.name) in carried:
+                continue
             if state is not None and not {column.name, column.key} & known:
                 yield column, state
 

@@ -43,8 +43,13 @@ _FORMATS: Final[Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]]] = (
     (r"^[A-Za-z]{3}-[0-9]{1,2}-[0-9]{2}$", ("%b-%d-%y",), ("%b-%d-%y",)),
     (r"^[A-Za-z]{4,9} [0-9]{1,2}, ?[0-9]{4}\b", ("%B %d, %Y",), ("%B %d, %Y",)),
     (r"^[0-9]{1,2} [A-Za-z]{4,9} [0-9]{4}\b", ("%d %B %Y",), ("%d %B %Y",)),
+    # As mail writes it, and BigCommerce: "Wed, 25 Nov 2026 10:00:00 +0000".
+    (r"^[A-Z][a-z]{2}, [0-9]{1,2} [A-Z][a-z]{2} [0-9]{4}\b", ("%a, %d %b %Y",), ("%a, %d %b %Y",)),
 )
-_CLOCKS: Final = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
+_CLOCKS: Final = (
+    *("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p"),
+    *(" %H:%M:%S +0000", " %H:%M:%S GMT"),
+)
 _ISO: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?"
 _MONTH_ASSUMED: Final = Note(
     "assumed",

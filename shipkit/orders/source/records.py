@@ -33,6 +33,7 @@ from shipkit.orders.source.record_rows import (
     flattened,
     holds_items,
     names_items,
+    orders_within,
     with_item_lines,
 )
 
@@ -303,12 +304,7 @@ def _parsed(text: str) -> tuple[list[Any], str]:
             raise
         return [_parsed_line(number, line, options) for number, line in lines], "ndjson"
     if isinstance(data, dict):
-        inside = [
-            value
-            for value in data.values()
-            if isinstance(value, list) and value and all(isinstance(item, dict) for item in value)
-        ]
-        data = inside[0] if len(inside) == 1 else [data]
+        data = orders_within(data)
     return data if isinstance(data, list) else [], "json"
 
 
