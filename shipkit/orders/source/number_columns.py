@@ -341,7 +341,7 @@ _ANY_MARK: Final = r"[^-+0-9.,()\s'']{1,9}"
 
 def _around(column: ColumnSpec) -> str:
     """Return a pattern of what may be around a number: three capitals may be a unit, "50 GRS"."""
-    if column.role in _SCALES:
+    if column.role in MEASURES:
         return ""
     if column.role in QUANTITIES.values():
         pieces = "|".join(map(re.escape, word_file("quantities")["pieces"]))
