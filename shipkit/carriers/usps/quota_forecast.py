@@ -1,4 +1,4 @@
-"""How long the quota of an app makes a batch wait: said before anything is asked."""
+"""How long the quota of an app makes a batch wait: stated before anything is asked."""
 
 from __future__ import annotations
 
