@@ -12,6 +12,7 @@ disks end the run with a status and never with an exception.
     lane        these for one account, and its rows in doubt
     (here)      the run as a whole: its accounts, its beginning, stopping, its end
     reporter    progress
+    collector   Python's garbage collector, calmer while all that goes on
 
 A job with several accounts has a lane for each. They share the ledger and the limits; pace,
 breaker and the way to settle a lost answer are each account's own.
@@ -41,6 +42,7 @@ from shipkit.errors import CheckpointLocked, CheckpointWriteError
 from shipkit.purchasing import history
 from shipkit.purchasing.account import require_account
 from shipkit.purchasing.reconcile import late_rows
+from shipkit.purchasing.run.collector import calm_collector
 from shipkit.purchasing.run.lane import Lane
 from shipkit.purchasing.run.reporter import ProgressReporter
 from shipkit.purchasing.run.run_state import Options, RunState, SharedState, moved, wait
@@ -136,6 +138,7 @@ async def execute(
         try:
             ledger = await asyncio.to_thread(stack.enter_context, store.own("execute"))
             stack.enter_context(guarded(ledger.gate))
+            stack.enter_context(calm_collector())
             return await Runner.of(store, ledger, accounts, options).work()
         except CheckpointWriteError as error:
             store.ended = (JobStatus.FAILED, str(error))
