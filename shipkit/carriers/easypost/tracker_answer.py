@@ -17,7 +17,7 @@ _STATUSES: Final = {
     "in_transit": "in_transit",
     "out_for_delivery": "out_for_delivery",
     "delivered": "delivered",
-    "available_for_pickup": "out_for_delivery",
+    "available_for_pickup": "ready_for_pickup",
     "return_to_sender": "returned",
     "failure": "exception",
     "cancelled": "voided",
@@ -37,20 +37,37 @@ def tracking_line(number: str, tracker: Mapping[str, Any] | None) -> dict[str, A
         }
     code = str(tracker.get("status") or "unknown")
     details = [each for each in tracker.get("tracking_details") or () if isinstance(each, dict)]
-    last = max(details, key=lambda each: str(each.get("datetime") or ""), default={})
-    place = last.get("tracking_location")
-    place = place if isinstance(place, dict) else {}
+    details.sort(key=lambda each: str(each.get("datetime") or ""), reverse=True)
+    last = details[0] if details else {}
     return {
         "tracking_number": number,
         "status": _STATUSES.get(code, "unknown"),
         "status_code": code,
         "description": str(last.get("message") or tracker.get("status_detail") or ""),
-        "place": ", ".join(str(place[n]) for n in ("city", "state", "country") if place.get(n)),
+        "place": _place(last),
         "updated_at": _time(last.get("datetime") or tracker.get("updated_at")),
         "delivery_date": _day(tracker.get("est_delivery_date")),
         "delivered": code == "delivered",
         "problem": None,
+        "events": [_event(each) for each in details],
     }
+
+
+def _event(detail: Mapping[str, Any]) -> dict[str, Any]:
+    code = str(detail.get("status") or "unknown")
+    return {
+        "status": _STATUSES.get(code, "unknown"),
+        "status_code": code,
+        "description": str(detail.get("message") or "") or None,
+        "place": _place(detail) or None,
+        "happened_at": _time(detail.get("datetime")),
+    }
+
+
+def _place(detail: Mapping[str, Any]) -> str:
+    place = detail.get("tracking_location")
+    place = place if isinstance(place, dict) else {}
+    return ", ".join(str(place[n]) for n in ("city", "state", "country") if place.get(n))
 
 
 def address_check(

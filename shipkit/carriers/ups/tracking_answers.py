@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Final
 
+from shipkit.carriers.tracking import unknown_place
 from shipkit.carriers.ups.json_values import Unreadable, at, date_of, listed, text_of
 from shipkit.carriers.ups.text import clean
 from shipkit.carriers.ups.tracking_codes import status_of
@@ -77,8 +78,11 @@ def tracking(body: Any, tracking_number: str) -> dict[str, Any]:
     `delivery_date`, `delivered`, `problem`, and `events`: what happened, the latest first, each
     with `status`, `status_code`, `description`, `place` and `happened_at`.
     """
-    shipment = next(iter(listed(at(body, "trackResponse", "shipment"))), {})
-    package = next(iter(listed(shipment.get("package"))), {})
+    shipments = listed(at(body, "trackResponse", "shipment"))
+    shipment, package, others = _own(shipments, tracking_number)
+    if others and not package:
+        said = f"UPS's answer is about {', '.join(others)}."
+        return {**unknown_place(tracking_number, said), "events": []}
     activities = listed(package.get("activity"))
     activity = next(iter(activities), {})
     current = at(package, "currentStatus") or at(activity, "status")
@@ -106,6 +110,25 @@ def tracking(body: Any, tracking_number: str) -> dict[str, Any]:
         "problem": clean(text_of(warning.get("message"))) or _problem_of(package, code),
         "events": [_event(each) for each in activities],
     }
+
+
+def _own(
+    shipments: list[dict[str, Any]], number: str
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Return the shipment and the parcel of a number, and the numbers of other parcels.
+
+    UPS may answer with every parcel of a shipment. A parcel that is alone need not be named.
+    """
+    pairs = [(each, parcel) for each in shipments for parcel in listed(each.get("package"))]
+    numbers = [text_of(parcel.get("trackingNumber")).upper() for _, parcel in pairs]
+    for pair, own in zip(pairs, numbers, strict=True):
+        alternates = listed(pair[1].get("alternateTrackingNumber"))
+        known = {own, *(text_of(each.get("number")).upper() for each in alternates)}
+        if number.upper() in known:
+            return *pair, []
+    if len(pairs) == 1 and not numbers[0]:
+        return *pairs[0], []
+    return next(iter(shipments), {}), {}, [each for each in numbers if each]
 
 
 def _problem_of(package: dict[str, Any], code: str) -> str | None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from shipkit.carriers.tracking import unknown_place
 from shipkit.carriers.usps.mail_classes import SERVICES, state_of
 from shipkit.errors import AnswerLost
 from shipkit.models import Address, AddressCheck, TransitTime
@@ -21,7 +22,7 @@ _STATUSES: Final = {
     "in-transit": "in_transit",
     "moving through network": "in_transit",
     "out for delivery": "out_for_delivery",
-    "available for pickup": "out_for_delivery",
+    "available for pickup": "ready_for_pickup",
     "delivered": "delivered",
     "delivery attempt": "exception",
     "alert": "exception",
@@ -42,7 +43,17 @@ _EVENTS: Final = {
 }
 """Event codes that were seen, for a category that is not known."""
 _NOT_SERVED: Final = frozenset({"R777", "R779"})
-_RETURNED: Final = ("return to sender", "returned")
+_RETURNED: Final = ("return to sender", "returned", "original sender", "delivered to sender")
+"""Words of a summary: "Delivered, To Original Sender" is no delivery to the recipient."""
+_EVENT_TYPES: Final = {
+    "out for delivery": "out_for_delivery",
+    "available for pickup": "ready_for_pickup",
+    "delivered": "delivered",
+    "delivery attempt": "exception",
+    "notice left": "exception",
+    "forward": "in_transit",
+}
+"""How the type of an event begins whose code was not seen."""
 
 
 def address_query(address: Address) -> dict[str, str]:
@@ -142,6 +153,10 @@ def where_it_is(number: str, answer: Mapping[str, Any] | None, problem: str = ""
             "delivered": False,
             "problem": problem or "USPS has no scan of this number yet.",
         }
+    named = re.sub(r"\s", "", str(answer.get("trackingNumber") or number))
+    # USPS writes a number with and without 420 and the ZIP before it.
+    if not (named.endswith(number) or number.endswith(named)):
+        return unknown_place(number, f"USPS's answer is about {named}.")
     events = [each for each in answer.get("trackingEvents") or () if isinstance(each, dict)]
     last = events[0] if events else {}
     category = str(answer.get("statusCategory") or "").strip().lower()
@@ -150,7 +165,6 @@ def where_it_is(number: str, answer: Mapping[str, Any] | None, problem: str = ""
     text = _text(answer.get("statusSummary") or last.get("eventType") or answer.get("status"))
     if any(word in f"{category} {text}".lower() for word in _RETURNED):
         status = "returned"
-    place = (last.get("eventCity"), last.get("eventState"), last.get("eventCountry"))
     planned = answer.get("expectedDeliveryTimeStamp") or answer.get("predictedDeliveryDate")
     delivered = status == "delivered"
     return {
@@ -158,12 +172,35 @@ def where_it_is(number: str, answer: Mapping[str, Any] | None, problem: str = ""
         "status": status,
         "status_code": code or str(answer.get("statusCategory") or ""),
         "description": text,
-        "place": ", ".join(str(part) for part in place if part),
+        "place": _event_place(last),
         "updated_at": _time(last.get("eventTimestamp")),
         "delivery_date": _day(last.get("eventTimestamp") if delivered else planned),
         "delivered": delivered,
         "problem": None,
+        "events": [_event(each) for each in events],
     }
+
+
+def _event(event: Mapping[str, Any]) -> dict[str, Any]:
+    code, text = str(event.get("eventCode") or ""), _text(event.get("eventType"))
+    status = _EVENTS.get(code) or next(
+        (found for words, found in _EVENT_TYPES.items() if text.lower().startswith(words)),
+        "unknown",
+    )
+    if any(words in text.lower() for words in _RETURNED):
+        status = "returned"
+    return {
+        "status": status,
+        "status_code": code or None,
+        "description": text or None,
+        "place": _event_place(event) or None,
+        "happened_at": _time(event.get("eventTimestamp")),
+    }
+
+
+def _event_place(event: Mapping[str, Any]) -> str:
+    place = (event.get("eventCity"), event.get("eventState"), event.get("eventCountry"))
+    return ", ".join(str(part) for part in place if part)
 
 
 def _as_usps_has_it(sent: Address, found: Mapping[str, Any], home: bool | None) -> Address:

@@ -1,0 +1,109 @@
+"""Answers about where parcels are: of the parcel that was asked for, and with its history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shipkit.carriers.easypost.tracker_answer import tracking_line
+from shipkit.carriers.ups.tracking_answers import tracking
+from shipkit.carriers.usps.delivery_answers import where_it_is
+
+ONE, TWO = "1Z0000000000000001", "1Z0000000000000002"
+
+
+def of_ups(*parcels: dict[str, Any]) -> dict[str, Any]:
+    return {"trackResponse": {"shipment": [{"inquiryNumber": ONE, "package": list(parcels)}]}}
+
+
+def parcel(number: str | None, code: str, **more: Any) -> dict[str, Any]:
+    status = {"description": "x", "code": code, "statusCode": code}
+    named = {"trackingNumber": number} if number else {}
+    return {**named, "currentStatus": status, **more}
+
+
+def test_ups_answers_with_every_parcel_of_a_shipment_and_the_own_one_is_read() -> None:
+    answer = of_ups(parcel(TWO, "011"), parcel(ONE, "021"))
+    assert tracking(answer, ONE)["status"] == "out_for_delivery"
+    assert tracking(answer, TWO.lower())["delivered"]
+    other = parcel("9400", "011", alternateTrackingNumber=[{"number": ONE, "type": "ALTERNATE"}])
+    assert tracking(of_ups(other), ONE)["delivered"]
+    assert tracking(of_ups(parcel(None, "011")), ONE)["delivered"], "alone, it need not be named"
+
+
+def test_an_answer_of_ups_about_another_parcel_is_none_about_this_one() -> None:
+    found = tracking(of_ups(parcel(TWO, "011")), ONE)
+    assert (found["status"], found["delivered"]) == ("unknown", False)
+    assert found["problem"] == f"UPS's answer is about {TWO}."
+
+
+USPS = "9400100000000000000000"
+EVENTS = [
+    {
+        "eventCode": code,
+        "eventType": kind,
+        "eventTimestamp": f"2026-11-{day}T08:10:00",
+        "eventCity": city,
+    }
+    for code, kind, day, city in (
+        ("OF", "Out for Delivery", 29, "AUSTIN"),
+        ("ZZ", "Available for Pickup", 28, None),
+        ("GX", "Shipping Label Created", 27, None),
+    )
+]
+
+
+def test_usps_tells_what_happened_the_latest_first() -> None:
+    answer = {
+        "trackingNumber": USPS,
+        "statusCategory": "Out for Delivery",
+        "trackingEvents": EVENTS,
+    }
+    found = where_it_is(USPS, answer)
+    assert found["status"] == "out_for_delivery"
+    assert [(each["status"], each["place"]) for each in found["events"]] == [
+        ("out_for_delivery", "AUSTIN"),
+        ("ready_for_pickup", None),
+        ("label_created", None),
+    ]
+    assert str(found["events"][0]["happened_at"]) == "2026-11-29 08:10:00"
+
+
+@pytest.mark.parametrize(
+    ("category", "summary", "status"),
+    [
+        ("Available for Pickup", "Held at the post office", "ready_for_pickup"),
+        ("Delivered", "Your item was delivered to an individual", "delivered"),
+        ("Delivered", "Your item was delivered, to original sender", "returned"),
+        ("Alert", "Your item is being returned to the sender", "returned"),
+    ],
+)
+def test_the_states_of_usps(category: str, summary: str, status: str) -> None:
+    found = where_it_is(USPS, {"statusCategory": category, "statusSummary": summary})
+    assert (found["status"], found["delivered"]) == (status, status == "delivered")
+
+
+def test_an_answer_of_usps_about_another_parcel_is_none_about_this_one() -> None:
+    for same in (USPS, f"42078205{USPS}", " ".join((USPS[:4], USPS[4:]))):
+        answer = {"trackingNumber": same, "statusCategory": "Delivered"}
+        assert where_it_is(USPS, answer)["delivered"]
+    found = where_it_is(USPS, {"trackingNumber": "9405", "statusCategory": "Delivered"})
+    assert (found["status"], found["problem"]) == ("unknown", "USPS's answer is about 9405.")
+
+
+def test_easypost_tells_what_happened_the_latest_first() -> None:
+    """Recorded: details are the oldest first, with a place that may be empty."""
+    details = [
+        {"message": "Shipping Label Created", "status": "pre_transit",
+         "datetime": "2024-07-17T05:50:01Z",
+         "tracking_location": {"city": "HOUSTON", "state": "TX", "country": None}},
+        {"message": "Held", "status": "available_for_pickup", "datetime": "2024-07-18T05:50:01Z",
+         "tracking_location": {"city": None}},
+    ]  # fmt: skip
+    found = tracking_line("1", {"status": "available_for_pickup", "tracking_details": details})
+    assert (found["status"], found["description"]) == ("ready_for_pickup", "Held")
+    assert [(each["status"], each["place"]) for each in found["events"]] == [
+        ("ready_for_pickup", None),
+        ("label_created", "HOUSTON, TX"),
+    ]
