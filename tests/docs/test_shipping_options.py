@@ -10,16 +10,22 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shipkit.carriers.easypost import CAPABILITIES as EASYPOST
+from shipkit.carriers.easypost import shipment_request
 from shipkit.carriers.sandbox.carrier import CAPABILITIES as SANDBOX
 from shipkit.carriers.ups import CAPABILITIES as UPS
 from shipkit.carriers.ups import wire
 from shipkit.carriers.usps import CAPABILITIES as USPS
+from shipkit.carriers.usps import label_request
+from shipkit.carriers.usps.customs_form import form_notes
+from shipkit.carriers.usps.mail_classes import is_domestic
+from shipkit.errors import CarrierRejected
 from shipkit.models import (
     NUMBERED_REFERENCES,
     Address,
@@ -285,6 +291,65 @@ def test_ups_is_sent_what_it_lists_and_the_page_has_every_cell(leaf: Leaf) -> No
     why = "UPS's `options` and what shipkit/carriers/ups/wire.py sends do not agree"
     assert bool(places(leaf.name, rated=False)) == at_ups(leaf.name), why
     assert not any(cell.strip() == "" for cell in row(leaf).strip().strip("|").split(" | "))
+
+
+FURTHER: dict[str, dict[str, Any]] = {
+    "references": {"references": {"po": "PO 7"}},
+    "ship_from": {"ship_from": SHOP.model_copy(update={"city": "Austin", "postal_code": "78701"})},
+    "ship_date": {"ship_date": dt.date(2026, 12, 2)},
+    "customs": {"customs": GOODS.model_copy(update={"reason": "gift"})},
+}
+
+
+def usps_sends(shipment: Shipment) -> tuple[Any, ...]:
+    label_request.check(shipment, SHOP, parcels=60)
+    product, day = label_request.Product("SP", "MACHINABLE"), shipment.ship_date or "2026-11-30"
+    noted = (*form_notes(shipment, SHOP), *(["Saturday"] if shipment.saturday_delivery else []))
+    body = label_request.label_bytes(
+        shipment, SHOP, LabelSpec(), place=0, product=product, day=str(day)
+    )
+    # Within the US a warning of the price says that USPS delivers on Saturdays anyway.
+    return (body, noted if is_domestic(shipment.ship_to) else form_notes(shipment, SHOP))
+
+
+def easypost_sends(shipment: Shipment) -> tuple[Any, ...]:
+    shipment_request.demand_row(shipment, SHOP)
+    shipment_request.demand_service(shipment, shipment.service)
+    asked = shipment_request.draft(shipment, SHOP, accounts=()).named("R", LabelSpec())
+    insured = shipment_request.insured_amount(shipment, off=False)
+    return (asked.body, insured, shipment_request.row_notes(shipment))
+
+
+@pytest.mark.parametrize(
+    ("sends", "able", "services"),
+    [
+        (usps_sends, USPS, ("priority", "priority_international")),
+        (
+            easypost_sends,
+            EASYPOST,
+            ("ups:next_day_air", "usps:priority", "ups:worldwide_saver"),
+        ),
+    ],
+)
+def test_what_a_carrier_lists_is_sent_or_refused_or_noted_by_each_of_its_services(
+    sends: Any, able: Any, services: tuple[str, ...]
+) -> None:
+    """USPS dropped Saturday delivery abroad, without a word."""
+    dropped = []
+    for service in services:
+        abroad = "international" in service or "worldwide" in service
+        base = (ABROAD if abroad else INSIDE).model_copy(update={"service": service})
+        for name in sorted(able.options):
+            given = FURTHER.get(name) or EXAMPLES[name][1]
+            own = {key: value for key, value in given.items() if key not in OF_PARCELS}
+            box = {key: value for key, value in given.items() if key in OF_PARCELS}
+            asks = Shipment(
+                **{**dict(base), **own, "parcels": (Parcel(**{**dict(base.parcels[0]), **box}),)}
+            )
+            with suppress(CarrierRejected):
+                if sends(asks) == sends(base):
+                    dropped.append((name, service))
+    assert dropped == []
 
 
 if __name__ == "__main__":

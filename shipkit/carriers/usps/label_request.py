@@ -91,6 +91,8 @@ def check(shipment: Shipment, shipper: Address, *, parcels: int) -> None:
         )
     if shipment.is_return:
         raise refuse("is_return", "return labels of USPS are not supported.", "Buy it elsewhere.")
+    if shipment.saturday_delivery and not domestic:
+        raise refuse("saturday_delivery", "USPS has no Saturday delivery abroad.", "Leave it out.")
     for address, field in ((origin, "ship_from"), (to, "ship_to")):
         _demand_address(address, field)
     for place, parcel in enumerate(shipment.parcels):

@@ -130,6 +130,14 @@ def test_extra_services_are_those_of_the_service(
         ({"ship_date": dt.date(2031, 1, 1)}, "today and the next 7 days"),
         ({"is_return": True}, "return labels of USPS are not supported"),
         ({"ship_to": BERLIN}, "does not go to DE"),
+        (
+            {
+                "ship_to": BERLIN,
+                "service": "priority_international",
+                "saturday_delivery": True,
+            },
+            "no Saturday delivery abroad",
+        ),
         ({"ship_to": APO}, "needs a customs form"),
     ],
 )
