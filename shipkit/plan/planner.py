@@ -47,6 +47,7 @@ from shipkit.plan.resolve import (
     apply_edits,
     check_edit,
     choose_services,
+    demand_clear_weight,
     parted,
     skipped_rows,
     without_edited,
@@ -206,6 +207,8 @@ class Planner:
                 f"No row matches {clause!r}: nothing was changed.",
                 fix="See session.preview() for the values.",
             )
+        if "weight_lb" in fields:
+            demand_clear_weight(view.column("parcels").take(pa.array(rows)).to_pylist())
         made = Edit(
             action=action,
             clause=clause,

@@ -19,6 +19,7 @@ from shipkit.carriers.accounts import Accounts
 from shipkit.carriers.joint_services import JointServices
 from shipkit.common.places import country_code, country_code3
 from shipkit.common.plain_values import plain_value
+from shipkit.common.words import counted
 from shipkit.errors import InputError
 from shipkit.models import Address, Money
 from shipkit.orders.normalize.markup import without_invisible
@@ -47,6 +48,7 @@ __all__ = [
     "apply_edits",
     "check_edit",
     "choose_services",
+    "demand_clear_weight",
     "parted",
     "skipped_rows",
     "without_edited",
@@ -407,6 +409,18 @@ def check_edit(
     _value(_editable(name), name, value, offered)
 
 
+def demand_clear_weight(counts: Sequence[int]) -> None:
+    """Raise InputError where the weight of a row with several parcels is edited."""
+    several = sum(count > 1 for count in counts)
+    if several:
+        raise InputError(
+            f"{counted(several, 'row')} of these {'has' if several == 1 else 'have'} several "
+            "parcels, and weight_lb may be of each or of all.",
+            fix="Leave them out of the clause (AND parcels = 1), or give the weights of parcels: "
+            'by columns with map(parcels="each") or "shared", or in a template.',
+        )
+
+
 def _editable(name: str) -> Leaf:
     if name in _EDITED:
         return _EDITED[name]
@@ -454,14 +468,23 @@ def _set_origin(table: pa.Table, rows: np.ndarray[Any, Any], place: Address | No
 
 
 def _set_parcel(table: pa.Table, rows: np.ndarray[Any, Any], leaf: Leaf, value: Any) -> pa.Table:
-    """Set a field of the first parcel, an option of all of them."""
+    """Set a field of every parcel, as a column does; an amount is of the row, and is divided.
+
+    Whether a weight is of each parcel or of all is not known: those of several parcels are empty
+    then, and the row waits (:func:`demand_clear_weight` refuses the edit where it can).
+    """
     kind = SHIPMENTS.field("parcels").type
     parcels = table.column("parcels").to_pylist()
     for row in rows:
-        first, *rest = parcels[row] or [{}]
-        if leaf.spec.option:
-            rest = [{**parcel, leaf.column: value} for parcel in rest]
-        parcels[row] = [{**first, leaf.column: value}, *rest]
+        boxes = parcels[row] or [{}]
+        values = [value] * len(boxes)
+        if leaf.spec.kind == "amount" and value is not None:
+            # Whole cents, and none lost: the first parcels take one more.
+            each, more = divmod(value, len(boxes))
+            values = [each + (place < more) for place in range(len(boxes))]
+        elif leaf.spec.kind == "weight" and len(boxes) > 1:
+            values = [None] * len(boxes)
+        parcels[row] = [{**box, leaf.column: one} for box, one in zip(boxes, values, strict=True)]
     at = SHIPMENTS.get_field_index("parcels")
     return table.set_column(at, SHIPMENTS.field("parcels"), pa.array(parcels, kind))
 

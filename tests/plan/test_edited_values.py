@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import numpy as np
 import pandas as pd
@@ -76,3 +77,41 @@ def test_a_value_that_does_not_fit_is_refused_and_leaves_no_trace(session, field
 def test_a_value_is_read_as_what_it_means(session, field, value, shown):
     session.edit("order_id = '1'", **{field: value})
     assert str(session.preview()[field].iloc[0]).removesuffix(" 00:00:00") == shown
+
+
+def test_an_edit_of_a_row_of_several_parcels_is_of_each_and_a_value_is_divided(shop):
+    """Only the first parcel was changed: the others were bought as they were."""
+    row = {
+        "order_id": "1",
+        "name": "Ada Lee",
+        "address1": "1 Main St",
+        "city": "Austin",
+        "state": "TX",
+        "zip": "78701",
+        "weight_lb": 2,
+        "service": "next day air",
+        "boxes": 3,
+    }
+    rows = [row, {**row, "order_id": "2", "boxes": 1}]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        session.map(columns={"number_of_parcels": "boxes"}, parcels="each")
+        session.edit("order_id = '1'", declared_value="100", packaging="pak", length_in=9)
+        session.edit("order_id = '1'", width_in=8, height_in=2)
+        boxes = [json.loads(text) for text in session.mapped()["parcels"]]
+        names = ("declared_value_cents", "packaging", "length_in", "width_in", "height_in")
+        assert [tuple(box[name] for name in names) for box in boxes[0]] == [
+            (3334, "pak", 9.0, 8.0, 2.0),
+            (3333, "pak", 9.0, 8.0, 2.0),
+            (3333, "pak", 9.0, 8.0, 2.0),
+        ]
+        assert boxes[1][0]["packaging"] == "package"
+        with pytest.raises(InputError, match="1 row of these has several parcels") as no:
+            session.edit("true", weight_lb=7)
+        assert "AND parcels = 1" in no.value.fix
+        session.edit("true AND parcels = 1", weight_lb=7)
+        weights = [[box["weight_lb"] for box in json.loads(t)] for t in session.mapped()["parcels"]]
+        assert weights == [[2.0] * 3, [7.0]]
+        assert session.preview()["cost_cents"].notna().all()
+        session.edit("order_id = '1'", declared_value=None)
+        boxes = json.loads(session.mapped()["parcels"][0])
+        assert [box["declared_value_cents"] for box in boxes] == [None] * 3
