@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -230,34 +230,44 @@ def _with_left_out(offers: pa.Table, warnings: Any) -> Any:
 async def check_addresses(table: pa.Table, accounts: Accounts) -> pa.Table:
     """Return :data:`ADDRESSES` for every shipment of `table`, by the first account that can say.
 
+    What one account cannot check, as UPS and USPS cannot abroad, the next one is asked about.
+
     Raises InputError where no carrier of the batch can check addresses.
     """
     able = [each for each in accounts if address_validator(each.carrier) is not None]
     if not able:
         raise _unable(accounts, "validate_address", "check addresses")
-    carrier, pacer = able[0].carrier, able[0].pacer
-    validator = cast("ValidatesAddresses", address_validator(carrier))
     rows = table.select(["row_number", "order_id", *ADDRESS_FIELDS]).to_pylist()
     asked = {key: _address(row) for row in rows if (key := _place(row))}
 
     async def ask(address: Address) -> AddressCheck:
-        try:
-            return await pacer.repeat(lambda: validator.validate_address(address))
-        except (AuthenticationFailed, SettingsError):
-            raise
-        except CarrierError as error:
-            return AddressCheck(status="unknown", message=error.message)
+        first = None
+        for account in able:
+            found = await _checked(address, account)
+            if found.status not in _NO_VERDICT:
+                return found
+            first = first or found
+        return first or AddressCheck(status="unknown")
 
-    answers = dict(
-        zip(
-            asked,
-            await each(ask, list(asked.values()), at_once=carrier.pace.concurrency),
-            strict=True,
-        )
-    )
+    at_once = able[0].carrier.pace.concurrency
+    answers = dict(zip(asked, await each(ask, list(asked.values()), at_once=at_once), strict=True))
     return pa.Table.from_pylist(
         [_check_line(row, answers[_place(row)]) for row in rows], schema=ADDRESSES
     )
+
+
+_NO_VERDICT: Final = ("unsupported", "unknown")
+"""Statuses that say nothing about an address."""
+
+
+async def _checked(address: Address, account: Account) -> AddressCheck:
+    validator = cast("ValidatesAddresses", address_validator(account.carrier))
+    try:
+        return await account.pacer.repeat(lambda: validator.validate_address(address))
+    except (AuthenticationFailed, SettingsError):
+        raise
+    except CarrierError as error:
+        return AddressCheck(status="unknown", message=error.message)
 
 
 def _check_line(row: dict[str, Any], check: AddressCheck) -> dict[str, Any]:
