@@ -181,3 +181,21 @@ def test_every_case_adds_up(shared: Path) -> None:
     for path in cases:
         if path.name in counted and path.suffix in {".csv", ".txt"}:
             assert counted[path.name].lines == len(path.read_bytes().splitlines()), path.name
+
+
+@pytest.mark.parametrize(
+    ("headings", "cells", "last", "loaded"),
+    [
+        ("SKU,Qty,Item Weight", ["A,1,1.5", "B,2,0.5", "A,1,2"], ",4,4.0", 3),
+        ("SKU,Qty,Item Weight", ["A,1,1.5", "B,2,0.5", "A,1,2"], "C,4,4.0", 4),
+        ("Qty,Weight", ["1,1.5", "2,2"], "3,3.5", 2),
+        ("Qty,Weight", ["1,1.5", "2,2"], "1,3.5", 3),
+        ("Total", ["$10.00", "$12.50"], "$22.50", 2),
+        ("Qty", ["2"], "2", 2),
+    ],
+)
+def test_a_last_line_of_sums_is_set_aside(tmp_path, headings, cells, last, loaded):
+    lines = [f"{n},Ann Lee,{n} Oak St,Austin,78701,{row}" for n, row in enumerate(cells, start=1)]
+    head = f"Order Number,Name,Address 1,City,Zip,{headings}"
+    found = account(written(tmp_path / "orders.csv", head, *lines, f",,,,,{last}"))
+    assert (found.loaded + found.merged, found.missing) == (loaded, 0)

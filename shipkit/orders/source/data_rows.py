@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -30,6 +31,21 @@ _WHO: Final = frozenset(
 """Roles that mark an address: a row with one has at least one of them."""
 
 
+_NO_SUMS: Final = _WHO | {"order_id", "sku", "item_name", "phone", "country", "state"}
+"""Roles whose cells a line of sums has not."""
+_NUMBER: Final = re.compile(r"\s*[$€£]?\s*-?[0-9][0-9,.]*\s*[$€£]?\s*")
+_EQUAL: Final = 0.005
+"""Sums of cents that are nearer are equal."""
+
+
+def _value(text: str) -> float:
+    return float(re.sub(r"[^0-9.-]", "", text) or 0) if text.count(".") < 2 else 0.0
+
+
+def _number_sql(cell: str) -> str:
+    return f"TRY_CAST(regexp_replace({cell}, '[^0-9.-]', '', 'g') AS DOUBLE)"
+
+
 @dataclass(frozen=True)
 class DataRows:
     """The rows of a source: which are data, and which are blank, totals or footers."""
@@ -41,6 +57,8 @@ class DataRows:
     layout: LayoutMatch | None
     data: Relation
     """The cells without the rows that were set aside before: hidden ones, repeated headings."""
+    sums: int | None = None
+    """The number of the last row, where it only has the sums of the rows above and no word."""
 
     @property
     def base(self) -> list[str]:
@@ -74,7 +92,40 @@ class DataRows:
         who, first = self._who, self._first
         if len(who) < 2:
             return None
-        return " OR ".join(_closing_sql(cell, who, self.base) for cell in first)
+        closing = [_closing_sql(cell, who, self.base) for cell in first]
+        if self.sums is not None:
+            closing.append(f"row_number = {self.sums}")
+        return " OR ".join(closing)
+
+    def with_sums(self, con: duckdb.DuckDBPyConnection) -> DataRows:
+        """Return these rows with what is known of the last: a line of sums is no line of an order.
+
+        It has no order number, name, address, article or other text, and a number in it is the sum
+        of its column; where articles are not named, all of them are.
+        """
+        roles = {cell: column.role for cell, column in zip(self.base, self.columns, strict=True)}
+        if len(self._who) < 2 or not self.base:
+            return self
+        cells = ", ".join(self.base)
+        last = one(
+            con, f"SELECT row_number, {cells} FROM {self.data.sql} ORDER BY row_number DESC LIMIT 1"
+        )
+        filled = {cell: text for cell, text in zip(self.base, last[1:], strict=True) if text}
+        numbers = {cell for cell, text in filled.items() if _NUMBER.fullmatch(str(text))}
+        if not numbers or numbers != {*filled} or any(roles[c] in _NO_SUMS for c in numbers):
+            return self
+        rows, *sums = one(
+            con,
+            f"SELECT count(*), {', '.join(f'sum({_number_sql(c)})' for c in sorted(numbers))} "
+            f"FROM {self.data.sql} WHERE row_number < {last[0]}",
+        )
+        same = [
+            total is not None and abs(total - _value(str(filled[cell]))) < _EQUAL
+            for cell, total in zip(sorted(numbers), sums, strict=True)
+        ]
+        named = {"sku", "item_name"} & {*roles.values()}
+        is_sum = (any(same) if named else all(same)) and rows > 1
+        return replace(self, sums=int(last[0])) if is_sum else self
 
     @property
     def _who(self) -> list[str]:

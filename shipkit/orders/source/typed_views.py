@@ -162,7 +162,7 @@ def loaded_from(
             names, all_keys, readings, _explanations(con, text, cells, len(names)), strict=True
         )
     )
-    rows = DataRows(text, columns, readings, origin, layout, data)
+    rows = DataRows(text, columns, readings, origin, layout, data).with_sums(con)
     lines = rows.lines(schema)
     kept = count(con, lines)
     dropped = aside.lines(cells.lines)
