@@ -48,6 +48,7 @@ from shipkit.plan.resolve import (
     check_edit,
     choose_services,
     demand_clear_weight,
+    one_trouble,
     parted,
     skipped_rows,
     without_edited,
@@ -438,7 +439,7 @@ class Planner:
         return replace(
             blank,
             table=table,
-            problems=return_labels.settled_together(problems, table, skipped),
+            problems=return_labels.settled_together(one_trouble(problems), table, skipped),
             template=self.template(),
             edits=self.edits,
             skipped=skipped,

@@ -49,6 +49,7 @@ __all__ = [
     "check_edit",
     "choose_services",
     "demand_clear_weight",
+    "one_trouble",
     "parted",
     "skipped_rows",
     "without_edited",
@@ -180,7 +181,7 @@ async def choose_services(
     table = table.set_column(
         SHIPMENTS.get_field_index("service"), SHIPMENTS.field("service"), replaced
     )
-    without = np.flatnonzero(np.asarray(pc.is_null(named)) & ~_weightless(asked))
+    without = np.flatnonzero(np.asarray(pc.is_null(named)))
     unfitting = _unfitting(asked, offers, without, mixed, accounts)
     met = [
         _unsold(asked, named, unsold),
@@ -345,17 +346,25 @@ def _without_closed(offers: pa.Table, closed: Mapping[int, set[str]]) -> pa.Tabl
     return offers.filter(pa.array(keep))
 
 
-def _weightless(table: pa.Table) -> np.ndarray[Any, Any]:
-    """Return which rows have no weight. Validation reports it, and one problem is enough."""
-    parcels = table.column("parcels").combine_chunks()
-    lacking: np.ndarray[Any, Any] = np.asarray(pc.fill_null(pc.list_value_length(parcels), 0)) == 0
-    weights = pc.struct_field(pc.list_flatten(parcels), "weight_lb")
-    lacking[
-        np.asarray(pc.list_parent_indices(parcels))[
-            ~np.asarray(pc.fill_null(pc.greater(weights, 0), False))  # noqa: FBT003 - a fill value
-        ]
-    ] = True
-    return lacking
+_NOTHING_FITS: Final = ["missing", "column_missing", "cell_not_number", "weight_not_positive"]
+"""Codes of problems of an address or a parcel for which no service is found."""
+
+
+def one_trouble(problems: pa.Table) -> pa.Table:
+    """Return `problems` without "no service fits" where a weight or an address is missing.
+
+    No service fits them, and one problem is enough.
+    """
+    unfitting = pc.equal(problems.column("code"), "no_service_fits")
+    if not pc.any(unfitting).as_py():
+        return problems
+    lacks = pc.and_(
+        pc.is_in(problems.column("code"), pa.array(_NOTHING_FITS)),
+        pc.match_substring_regex(problems.column("field"), "^(?:ship_to|parcels)"),
+    )
+    rows = problems.filter(pc.fill_null(lacks, False)).column("row_number")  # noqa: FBT003
+    again = pc.is_in(problems.column("row_number"), value_set=rows.combine_chunks())
+    return problems.filter(pc.invert(pc.and_(unfitting, again)))
 
 
 def _unfitting(
