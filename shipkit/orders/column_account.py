@@ -112,9 +112,21 @@ def account(
             made.append(_not_used(column, roles, one_service=one_service))
     placed = _placed(columns, made, address, states)
     return [
-        replace(use, cells=_cells(column, use, roles, one_service=one_service))
+        replace(
+            use,
+            cells=_cells(
+                column,
+                use,
+                {*roles, *(_ALSO_STATES if use.key in states else ())},
+                one_service=one_service,
+            ),
+        )
         for column, use in zip(columns, placed, strict=True)
     ]
+
+
+_ALSO_STATES: Final = ("access_point_id",)
+"""Roles that settle what the states of orders say of a cell, too: one problem is enough."""
 
 
 def _cells(
@@ -123,7 +135,9 @@ def _cells(
     """Return what cells may ask for, of a column that is not used and holds no row by itself."""
     set_aside = column.role == "service" and one_service
     holds = use.asks is not None and use.asks.severity == "error"
-    if use.use == "ignored" or holds or (use.use == "used" and not set_aside):
+    # What is sold is used for customs, and may name what carriers have rules for.
+    asked = set_aside or column.role in ("item_name", "description", "parcel_description")
+    if use.use == "ignored" or holds or (use.use == "used" and not asked):
         return ()
     found = cells_that_ask(column.name, roles)
     # A service that was set for all rows answers for what its cells ask of the delivery.
@@ -165,6 +179,8 @@ def _not_used(column: Column, roles: Collection[str], *, one_service: bool) -> C
     )
     if asks is not None and not settled:
         return ColumnUse(column.name, column.key, "not understood", asks)
+    if column.role == "zip_plus_4":
+        return ColumnUse(column.name, column.key, "carried")
     if column.role in ("house_number", "house_number_addition"):
         return ColumnUse(column.name, column.key, "not understood", part_of_address())
     carried = asks is not None or _is_carried(column, roles)

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Final
 
 from shipkit.orders.currencies import without_currency
 from shipkit.orders.heading_text import (
@@ -64,9 +65,11 @@ KIND: Mapping[str, str] = {
             "first_name",
             "middle_name",
             "last_name",
+            "other_phone",
             "house_number",
             "house_number_addition",
             "city_state_zip",
+            "zip_plus_4",
             "weight_unit",
             "dimension_unit",
             "dimensions",
@@ -97,6 +100,7 @@ ADDRESS_ROLES = (
     "last_name",
     "company",
     "phone",
+    "other_phone",
     "email",
     "address_line1",
     "address_line2",
@@ -107,6 +111,7 @@ ADDRESS_ROLES = (
     "state",
     "postal_code",
     "city_state_zip",
+    "zip_plus_4",
     "country",
     "residential",
 )
@@ -246,8 +251,16 @@ def recognise(headings: Sequence[str]) -> Recognition:
             candidates.setdefault(found.match.role, []).append(named)
     _of_japan(candidates)
     _customer_alone(originals, candidates)
+    _customer_of_a_contact(originals, candidates)
     _one_address(candidates)
     _weights_in_two(headings, candidates)
+    _second_phone(candidates)
+    if "postal_code" not in candidates and "zip_plus_4" in candidates:  # "ZIP+4" alone has all
+        candidates["postal_code"] = [
+            replace(each, match=replace(each.match, role="postal_code"))
+            for each in candidates.pop("zip_plus_4")
+        ]
+    _house_number_next_to_street(originals, candidates)
     roles: dict[str, Match] = {}
     ambiguous: dict[str, list[str]] = {}
     for role, group in candidates.items():
@@ -308,7 +321,8 @@ def _without_copy_numbers(headings: Sequence[str]) -> list[str]:
             continue
         base = _read(found["base"], "", 0)
         # Excel counts from 2: "Address1" is a first line.
-        if base is not None and (found["sign"] or found["number"] != "1"):
+        is_zip_4 = base is not None and base.match.role == "postal_code" and found["number"] == "4"
+        if base is not None and not is_zip_4 and (found["sign"] or found["number"] != "1"):
             copies[place] = found["base"], found["sign"], base.match.role
     is_block = any(role in _BLOCK_ROLES for _, _, role in copies.values())
     return [
@@ -523,6 +537,113 @@ def _customer_alone(headings: Sequence[str], candidates: dict[str, list[_Candida
     ]
     if alone:
         candidates["name"] = alone
+
+
+def _number_behind_a_street(
+    headings: Sequence[str], candidates: dict[str, list[_Candidate]]
+) -> None:
+    """Read a bare "Number" directly behind a "Street" as the number of the house.
+
+    Behind an "Address", it may count anything.
+    """
+    streets = [
+        each.match
+        for each in candidates.get("address_line1", [])
+        if _words(headings[each.match.index]) in (["street"], ["street", "name"])
+    ]
+    if len(streets) != 1 or streets[0].index + 1 >= len(headings):
+        return
+    place = streets[0].index + 1
+    taken = {each.match.index for group in candidates.values() for each in group}
+    if place not in taken and _words(headings[place]) == ["number"]:
+        key = keys(headings)[place]
+        match = Match("house_number", headings[place], key, None, place, streets[0].party)
+        candidates["house_number"] = [_Candidate(match, 0)]
+
+
+_CONTACTS: Final = (["contact"], ["contact", "name"], ["contact", "person"], ["attention"])
+_CUSTOMERS: Final = (
+    *(["customer"], ["customer", "name"], ["client"], ["client", "name"], ["account", "name"]),
+)
+
+
+def _customer_of_a_contact(
+    headings: Sequence[str], candidates: dict[str, list[_Candidate]]
+) -> None:
+    """Read a "Customer" next to a "Contact" as the company that the contact works for.
+
+    Not where the customer has an address of its own, or a column is called after companies.
+    """
+    names = [c for c in candidates.get("name", ()) if c.match.party != 2]
+    if "company" in candidates or not names:
+        return
+    if not all(_words(headings[c.match.index]) in _CONTACTS for c in names):
+        return
+    if any(c.match.party == 2 for role in PLACE_ROLES for c in candidates.get(role, ())):
+        return
+    made = keys(headings)
+    found = [
+        _Candidate(Match("company", heading, made[place], None, place, names[0].match.party), 1)
+        for place, heading in enumerate(headings)
+        if _words(heading) in _CUSTOMERS
+    ]
+    if len(found) == 1:
+        candidates["company"] = found
+
+
+def _second_phone(candidates: dict[str, list[_Candidate]]) -> None:
+    """Read a second phone of the recipient as the one for rows without the first."""
+    group = candidates.get("phone", [])
+    first = min(group, key=lambda c: (c.match.party, c.tier), default=None)
+    if first is None:
+        if "other_phone" in candidates:
+            candidates["phone"] = [
+                replace(each, match=replace(each.match, role="phone"))
+                for each in candidates.pop("other_phone")
+            ]
+        return
+    later = [
+        each for each in group if each.match.party == first.match.party and each.tier > first.tier
+    ]
+    tier = min((each.tier for each in later), default=0)
+    others = [each for each in later if each.tier == tier]
+    if others and "other_phone" not in candidates:
+        candidates["other_phone"] = [
+            replace(each, match=replace(each.match, role="other_phone")) for each in others
+        ]
+        candidates["phone"] = [each for each in group if each not in others]
+    same = [
+        each for each in candidates.get("other_phone", []) if each.match.party == first.match.party
+    ]
+    if same:
+        candidates["other_phone"] = same
+    else:
+        candidates.pop("other_phone", None)
+
+
+_OF_A_HOUSE: Final = re.compile(r"\s*(?:Hs|hs|HS)[. -]*(?:Nr|nr|NR|No|no|NO)\.?\s*")
+"""Short for the number of a house in German, and for that of a tariff in English."""
+
+
+def _house_number_next_to_street(
+    headings: Sequence[str], candidates: dict[str, list[_Candidate]]
+) -> None:
+    """Read "Hs. Nr." as the number of the house behind a street, and not as a tariff number."""
+    streets = {each.match.index for each in candidates.get("address_line1", [])}
+    found = [
+        each
+        for each in candidates.get("hs_code", [])
+        if _OF_A_HOUSE.fullmatch(each.match.name) and each.match.index - 1 in streets
+    ]
+    if not found and "house_number" not in candidates:
+        _number_behind_a_street(headings, candidates)
+    if found and "house_number" not in candidates:
+        candidates["house_number"] = [
+            replace(each, match=replace(each.match, role="house_number")) for each in found
+        ]
+        candidates["hs_code"] = [each for each in candidates["hs_code"] if each not in found]
+        if not candidates["hs_code"]:
+            del candidates["hs_code"]
 
 
 def _rename(candidates: dict[str, list[_Candidate]], role: str, meant: str, ending: str) -> None:

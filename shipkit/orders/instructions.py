@@ -5,13 +5,15 @@ The words are in ``data/words/instructions.toml``, one concern after the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Final
 
 from shipkit.orders.heading_text import heading_words, phrase, without_note, word_file
 from shipkit.orders.heading_words import headings_of, option_words, vocabulary
+from shipkit.orders.units import WEIGHTS
 from shipkit.schema import FLAT, Leaf
 
 __all__ = [
@@ -99,6 +101,8 @@ def instruction_of(heading: str) -> Instruction | None:
     for each in _instructions():
         if each.place and others:
             continue
+        if each.field == "weight_lb" and _ends_in_a_unit(heading):
+            return each  # a weight in a language that is not known
         known = alone if each.of_recipient else {" ".join(words)}
         if known & each.whole or (_within(words, each) and not _any(words, each.unless)):
             return each
@@ -146,6 +150,15 @@ def payer_by_terms() -> Instruction:
         'map(ignore=[{name}], defaults={"customs_terms": "DAP"}).',
         unless_role=frozenset({*known.unless_role, "bill_to"}),
     )
+
+
+def _ends_in_a_unit(heading: str) -> bool:
+    """Return whether a heading ends in a unit of weight in brackets: "Súly (kg)"."""
+    found = _UNIT_IN_BRACKETS.search(heading)
+    return found is not None and WEIGHTS.unit(found[1]) is not None
+
+
+_UNIT_IN_BRACKETS: Final = re.compile(r"\w.*[(\[]\s*([A-Za-z]{1,9})\.?\s*[)\]]\s*$")
 
 
 def _option(words: Sequence[str]) -> Instruction | None:

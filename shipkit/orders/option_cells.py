@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -18,7 +18,11 @@ from shipkit.orders.instructions import Instruction, instruction_of
 
 __all__ = ["CellsThatAsk", "cells_that_ask"]
 
-_UN_NUMBER: Final = "un ?-?[0-3][0-9]{3}"
+_UN_NUMBERS: Final = {
+    "{un}": "un ?-?[0-3][0-9]{3}",
+    "{un lithium}": r"un[ -]?(?:3480|3481|3090|3091|3536|3551|3552)",
+}
+"""Words of cells for UN numbers -> their pattern: any, and those of lithium batteries."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,15 @@ class CellsThatAsk:
         A regular expression of a cell that asks, in lower case.
     role
         Role of a column; where it is read, nothing is asked here.
+    not_headings
+        Words of headings that are about something else.
     """
 
     asks: Instruction
     headings: tuple[frozenset[str], ...]
     pattern: str
     role: str
+    not_headings: frozenset[str] = frozenset()
 
     def problem(self, heading: str) -> str:
         """Return what is wrong with a cell that asks."""
@@ -75,7 +82,9 @@ def cells_that_ask(heading: str, roles: Collection[str]) -> list[CellsThatAsk]:
     return [
         each
         for each in _groups()
-        if each.role not in roles and all(words & group for group in each.headings)
+        if each.role not in roles
+        and not words & each.not_headings
+        and all(words & group for group in each.headings)
     ]
 
 
@@ -89,7 +98,19 @@ def _group(given: dict[str, object]) -> CellsThatAsk:
     assert asks is not None, given["like"]  # noqa: S101 - the heading is in instructions.toml
     cells, headings = given["cells"], given["headings"]
     assert isinstance(cells, list) and isinstance(headings, list)  # noqa: S101, PT018 - TOML
-    texts = "|".join(_UN_NUMBER if text == "{un}" else re.escape(text) for text in cells)
+    texts = "|".join(_UN_NUMBERS.get(text) or re.escape(text) for text in cells)
     # Tags and options are lists in a cell: "gift, hazmat".
     pattern = rf"(?:^|[,;|/+&\n])\s*(?:{texts})\s*(?:$|[,;|/+&\n])"
-    return CellsThatAsk(asks, tuple(map(frozenset, headings)), pattern, str(given.get("role", "")))
+    if given.get("inside"):
+        pattern = rf"(?:^|[^a-z0-9])(?:{texts})(?:$|[^0-9])"
+    if "severity" in given:
+        asks = replace(asks, severity=str(given["severity"]))
+    others = given.get("not_headings", ())
+    assert isinstance(others, list | tuple)  # noqa: S101 - TOML
+    return CellsThatAsk(
+        asks,
+        tuple(map(frozenset, headings)),
+        pattern,
+        str(given.get("role", "")),
+        frozenset(others),
+    )

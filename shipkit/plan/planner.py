@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.accounts import Accounts
 from shipkit.common.choices import one_of
 from shipkit.common.local_day import local_day
+from shipkit.common.places import US_DOMAIN
 from shipkit.common.relation import drop
 from shipkit.common.sql import one, quoted
 from shipkit.common.turns import postponed_interrupts
@@ -296,9 +297,23 @@ class Planner:
             self.spec,
             layout=self.loaded.layout,
             columns=columns,
+            defaults={**self._home_country(), **self.spec.defaults},
             warehouses=self._warehouses(),
             states={state.column.key for state in self._state_columns()},
         )
+
+    def _home_country(self) -> Mapping[str, str]:
+        """Return the default of the country where it is not the US: the shipper's own.
+
+        A shop in Germany writes no country into a file of orders from Germany.
+        """
+        home = self.shipper.country if self.shipper else "US"
+        return {} if home in US_DOMAIN else {"country": home}
+
+    def _rows_without_country(self) -> int:
+        """Return how many rows have the shipper's country because they name none."""
+        asked = self._home_country() and "country" not in self.spec.defaults
+        return self.mapped().defaulted.get("country", 0) if asked else 0
 
     def _warehouses(self) -> Mapping[str, Address]:
         return {**self.warehouses(), **self.spec.warehouses}
@@ -331,8 +346,9 @@ class Planner:
             finished = packing.finish(self.con, made.table, self.packed(), self.orders, self.payer)
             states = _of_rows(self._states(), finished)
             assumed = normalize.currency_note(self.con, finished, mapped, currency)
+            home = normalize.country_note(finished, self._rows_without_country())
             self._normal = made._replace(
-                table=finished, problems=pa.concat_tables([made.problems, states, assumed])
+                table=finished, problems=pa.concat_tables([made.problems, states, assumed, home])
             )
         return self._normal
 

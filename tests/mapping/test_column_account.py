@@ -401,7 +401,7 @@ def test_a_state_that_is_right_to_ship_is_no_problem(cell):
         ("Notes", "UN 3481", "UNO cards"),
         ("Shipment Type", "Return", "Outbound"),
         ("Label Type", "Print Return Label", "4x6"),
-        ("Delivery Type", "Access Point", "Home"),
+        ("Special Option", "Access Point", "Home"),
         ("Payment Method", "Cash on Delivery", "Visa"),
         ("Zahlungsart", "Nachnahme", "Rechnung"),
         ("Shipping Options", "Saturday Delivery; Insurance", "Economy"),

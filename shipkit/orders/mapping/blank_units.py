@@ -1,4 +1,4 @@
-"""Measures and amounts whose unit is in another column, and is blank in their row."""
+"""Measures and amounts whose unit is in another column: blank in their row, or another one."""
 
 from __future__ import annotations
 
@@ -39,14 +39,37 @@ def blank_units(
 ) -> pa.Table:
     """Return a problem for each order with a number whose unit is blank, where others name one.
 
+    Another unit than that of the heading is a problem, too: "2" under "Weight (lb)" next to "kg".
+
     A blank means pounds, inches or dollars only in a file that names nothing else: among grams,
     100 may be grams, and 100 pounds are bought.
     """
     asked = [problems_table()]
     for number, unit, role in _pairs(taken, spec):
         if {number.key, unit.key} <= {*lines.columns} and _names_another(con, unit, role, lines):
-            asked.append(_of_orders(con, number, unit, role, selection, lines))
+            blank = f"{_text(unit)} = ''"
+            asked.append(_of_orders(con, number, unit, role, selection, lines, blank))
+    asked += _contradicting(con, taken, selection, lines)
     return pa.concat_tables(asked)
+
+
+def _contradicting(
+    con: duckdb.DuckDBPyConnection, taken: Taken, selection: Relation, lines: Relation
+) -> Iterator[pa.Table]:
+    """Yield the problems of orders with another unit next to a number than its heading names."""
+    for role, unit_role in _UNITS.items():
+        if role not in taken or unit_role not in taken or unit_role == "currency":
+            continue
+        (number, named), unit = taken[role], taken[unit_role][0]
+        if named is None or not {number.key, unit.key} <= {*lines.columns}:
+            continue
+        scale = WEIGHTS if unit_role == "weight_unit" else LENGTHS
+        same = quoted_list(sorted(word for word, each in scale.words.items() if each == named))
+        other = f"({_text(unit)} <> '' AND {scale.word_sql(_text(unit))} NOT IN ({same}))"
+        if one(con, f"SELECT bool_or({other}) FROM {lines.sql}")[0]:
+            problem = f'"{unit.name}" names another unit than "{number.name}", which is in {named}'
+            about = (problem, _CORRECT, "unit_contradicts")
+            yield _of_orders(con, number, unit, role, selection, lines, other, about)
 
 
 def _pairs(taken: Taken, spec: MappingSpec) -> Iterator[tuple[Column, Column, str]]:
@@ -79,6 +102,18 @@ def _text(column: Column) -> str:
     return f"coalesce({stripped(f'{quoted(column.key)}::VARCHAR')}, '')"
 
 
+_CORRECT: Final = 'Correct one of the two, or set the unit aside: map(ignore=["<heading>"]).'
+
+
+def _blank(unit: Column, role: str) -> tuple[str, str, str]:
+    """Return the problem, the fix and the code of a blank unit."""
+    problem = f'"{unit.name}" is blank, and other rows name another unit than the usual one'
+    fix = "Write the unit in its cell, or export the orders with it."
+    if _UNITS[role] == "currency":
+        fix = 'Write the currency in its cell, or give one: map(defaults={"currency": "EUR"}).'
+    return problem, fix, "unit_blank"
+
+
 def _of_orders(
     con: duckdb.DuckDBPyConnection,
     number: Column,
@@ -86,11 +121,17 @@ def _of_orders(
     role: str,
     selection: Relation,
     lines: Relation,
+    condition: str,
+    about: tuple[str, str, str] | None = None,
 ) -> pa.Table:
-    problem = f'"{unit.name}" is blank, and other rows name another unit than the usual one'
-    fix = "Write the unit in its cell, or export the orders with it."
-    if _UNITS[role] == "currency":
-        fix = 'Write the currency in its cell, or give one: map(defaults={"currency": "EUR"}).'
+    """Return a problem for each order with a line that meets `condition`.
+
+    Parameters
+    ----------
+    about
+        What is wrong, how to fix it and the code; None: the unit is blank.
+    """
+    problem, fix, code = about or _blank(unit, role)
     return (
         con.sql(f"""
         WITH owners AS (
@@ -104,10 +145,10 @@ def _of_orders(
             {quote(problem)} AS problem,
             {quote(fix)} AS fix,
             'error' AS severity,
-            'unit_blank' AS code
+            {quote(code)} AS code
         FROM owners
         JOIN {lines.sql} l ON l.row_number = owners.line
-        WHERE {_text(unit)} = '' AND {is_number(f"{quoted(number.key)}::VARCHAR")}
+        WHERE {condition} AND {is_number(f"{quoted(number.key)}::VARCHAR")}
             AND TRY_CAST({quoted(number.key)}::VARCHAR AS DOUBLE) IS DISTINCT FROM 0
         GROUP BY owners.row_number
         ORDER BY owners.row_number

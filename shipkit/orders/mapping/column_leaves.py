@@ -134,6 +134,8 @@ def _from_source(
         return _converted(leaf, column, unit, role)
     if name == "service":
         return _translated(leaf, _services(spec), spec.offered)
+    if name == "phone" and "other_phone" in taken:
+        return _or_other(leaf, plain_leaf(taken["other_phone"][0], name))
     return leaf
 
 
@@ -183,6 +185,15 @@ def _currency_of_headings(taken: Taken) -> ColumnLeaf | None:
     if len(said) > 1:  # a dollar next to another currency is that of the US
         said = list(dict.fromkeys("USD" if each == "$" else each for each in said))
     return _constant("/".join(said)) if said else None
+
+
+def _or_other(leaf: ColumnLeaf, other: ColumnLeaf) -> ColumnLeaf:
+    """Return a column with the cells of another where it has none."""
+    return ColumnLeaf(
+        filled(f"({leaf.sql})::VARCHAR", f"({other.sql})::VARCHAR"),
+        f"{leaf.jinja} | default_value({other.jinja})",
+        (*leaf.columns, *other.columns),
+    )
 
 
 # -- streets ---------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from shipkit.common.kept_plans import rows_of
 from shipkit.orders.currencies import DOLLAR
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.address_repairs import repair_addresses
+from shipkit.orders.normalize.assumed_country import country_note
 from shipkit.orders.normalize.assumed_currency import currency_note
 from shipkit.orders.normalize.cell_pass import normal_select, printed_texts, texts_to_read
 from shipkit.orders.normalize.cell_problems import cell_problems
@@ -31,7 +32,7 @@ from shipkit.orders.normalize.postal_repairs import repair_postal_codes
 from shipkit.orders.normalize.suspects import judgement_of
 from shipkit.schema import NUMBER_OF_PARCELS, SHIPMENTS
 
-__all__ = ["Normalized", "currency_note", "normalize"]
+__all__ = ["Normalized", "country_note", "currency_note", "normalize"]
 
 _COUNTED: Final = {
     "fixed_spaces": "spaces, line breaks or apostrophes removed from names and addresses",

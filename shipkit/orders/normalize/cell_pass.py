@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -140,7 +141,10 @@ def _tidied(rows: Rows, mapped: Mapped, judgement: Judgement, currency: str) -> 
         f"{name} AS raw_{name}"
         for name in ("postal_code", "phone", "state", "country", *_SPACES_COUNTED)
     ]
-    typed = [f"{_typed(rows, leaf, mapped)} AS {leaf.flat}_" for leaf in _TYPED]
+    typed = [
+        f"{(_homes if leaf.name == 'residential' else _typed)(rows, leaf, mapped)} AS {leaf.flat}_"
+        for leaf in _TYPED
+    ]
     country, state = _places(rows)
     is_american = sql.choose("country_", dict.fromkeys(US_DOMAIN, "true"), "false")
     return f"""
@@ -262,6 +266,26 @@ def _services(rows: Rows, mapped: Mapped) -> str:
     known = mapped.offered.known_among(texts)
     codes = {text: quote(code) for text, code in known.items()}
     return sql.choose("service", codes, "NULL::VARCHAR")
+
+
+def _homes(rows: Rows, leaf: Leaf, mapped: Mapped) -> str:
+    """Return SQL of whether an address is a home; what a service is called settles empty cells.
+
+    "UPS Ground Residential" is UPS Ground to a home.
+    """
+    given = _typed(rows, leaf, mapped)
+    texts = [text for (text,) in rows.distinct("service") if text and _HOME.search(text)]
+    known = mapped.offered.known_among(texts)
+    said = {text: "true" if _home_in(text) else "false" for text in known}
+    return f"coalesce({given}, {sql.choose('service', said, 'NULL::BOOLEAN')})" if said else given
+
+
+_HOME: Final = re.compile(r"\b(residential|commercial)\b", re.IGNORECASE)
+
+
+def _home_in(service: str) -> bool:
+    found = _HOME.search(service)
+    return found is not None and found[1].lower() == "residential"
 
 
 def _country(rows: Rows, name: str) -> str:

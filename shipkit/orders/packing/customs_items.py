@@ -15,6 +15,7 @@ from shipkit.common.us_areas import AREAS, MILITARY, MILITARY_AREA, customs_area
 from shipkit.errors import MappingError
 from shipkit.models import Address
 from shipkit.orders import expressions as sql
+from shipkit.orders.currencies import own_currency_sql
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, MappingSpec
 from shipkit.orders.packing.customs_papers import papers_of_lines, papers_sql, papers_struct
@@ -132,11 +133,7 @@ def _with_items(
         con,
         table,
         f"""
-        WITH abroad AS (
-            SELECT row_number AS order_row, currency
-            FROM shipments
-            WHERE customs IS NULL AND {abroad}
-        ),
+        WITH {_abroad_rows(columns, price, abroad)},
         goods AS (
             SELECT
                 l.order_row,
@@ -175,12 +172,52 @@ def _with_items(
             GROUP BY order_row
         )
         SELECT t.* REPLACE (
-            CASE WHEN i.complete THEN {{{papers}, items: i.items}} ELSE t.customs END AS customs
+            CASE WHEN i.complete THEN {{{papers}, items: i.items}} ELSE t.customs END AS customs,
+            CASE WHEN i.complete THEN a.currency ELSE t.currency END AS currency
         )
         FROM shipments t
         LEFT JOIN items i ON i.order_row = t.row_number
+        LEFT JOIN abroad a ON a.order_row = t.row_number
         """,
     )
+
+
+def _abroad_rows(columns: LineColumns, price: Column, abroad: str) -> str:
+    """Return the step ``abroad``: the orders that need papers, with the currency of their goods.
+
+    Where no column, heading or default names a currency, it is that which the prices name: "10 €".
+    """
+    rows = f"""abroad_rows AS (
+            SELECT row_number AS order_row, currency, cod_amount_cents IS NULL
+                AND len(list_filter(parcels, lambda p: p.declared_value_cents IS NOT NULL)) = 0
+                AS is_free
+            FROM shipments
+            WHERE customs IS NULL AND {abroad}
+        )"""
+    if (
+        columns.of_role("currency")
+        or "currency" in columns.spec.defaults
+        or columns.spec.columns.get("currency")
+        or price.type != "VARCHAR"
+        or any(unit for _, unit in columns.of_role("item_price"))
+    ):
+        return f"{rows}, abroad AS (SELECT * FROM abroad_rows)"
+    text = f"nullif(trim(CAST({quoted(price.key)} AS VARCHAR)), '')"
+    return f"""{rows}, named AS (
+            SELECT order_row, min(own) AS own
+            FROM (
+                SELECT order_row, {own_currency_sql(text)} AS own, {text} AS price
+                FROM {columns.orders.shipping_lines.sql}
+                SEMI JOIN abroad_rows USING (order_row)
+            )
+            GROUP BY order_row
+            HAVING count(DISTINCT own) = 1 AND count(own) = count(price)
+        ), abroad AS (
+            SELECT order_row, CASE WHEN is_free THEN coalesce(own, currency) ELSE currency END
+                AS currency
+            FROM abroad_rows
+            LEFT JOIN named USING (order_row)
+        )"""
 
 
 def _described(

@@ -417,6 +417,14 @@ def _nothing_left(schema: StageSchema, selected: Relation, lines: str, counts: C
     )
 
 
+_BARE_NUMBERS: Final = ("number", "no")
+"""Headings of a number of anything; their columns are text, as those of all numbers of things."""
+
+
+def _minus_one(column: Column) -> str:
+    return f"CASE WHEN {quoted(column.key)} IS NOT NULL THEN -1 END"
+
+
 def _no_quantity(
     schema: StageSchema, selected: Relation, orders: OrderSet, ignored: frozenset[str]
 ) -> pa.Table:
@@ -425,12 +433,16 @@ def _no_quantity(
         column
         for column in orders.columns
         if column.role is None
-        and column.type in ("BIGINT", "INTEGER", "SMALLINT", "DOUBLE")
+        and (
+            column.type in ("BIGINT", "INTEGER", "SMALLINT", "DOUBLE")
+            or (column.type == "VARCHAR" and phrase(column.name) in _BARE_NUMBERS)
+        )
         and not {column.name, column.key} & ignored
     ]
     lines = orders.shipping_lines.sql
     for column in numbers:
-        x = f"CAST({quoted(column.key)} AS DOUBLE)"
+        # A text that is no number is no count.
+        x = f"coalesce(TRY_CAST({quoted(column.key)} AS DOUBLE), {_minus_one(column)})"
         fits, several, most = one(
             schema.con,
             f"""

@@ -107,17 +107,18 @@ class DataRows:
         if len(self._who) < 2 or not self.base:
             return self
         cells = ", ".join(self.base)
-        last = one(
-            con, f"SELECT row_number, {cells} FROM {self.data.sql} ORDER BY row_number DESC LIMIT 1"
-        )
-        filled = {cell: text for cell, text in zip(self.base, last[1:], strict=True) if text}
+        [number] = one(con, f"SELECT max(row_number) FROM {self.data.sql}")
+        if number is None:
+            return self
+        last = one(con, f"SELECT {cells} FROM {self.data.sql} WHERE row_number = {number}")
+        filled = {cell: text for cell, text in zip(self.base, last, strict=True) if text}
         numbers = {cell for cell, text in filled.items() if _NUMBER.fullmatch(str(text))}
         if not numbers or numbers != {*filled} or any(roles[c] in _NO_SUMS for c in numbers):
             return self
         rows, *sums = one(
             con,
             f"SELECT count(*), {', '.join(f'sum({_number_sql(c)})' for c in sorted(numbers))} "
-            f"FROM {self.data.sql} WHERE row_number < {last[0]}",
+            f"FROM {self.data.sql} WHERE row_number < {number}",
         )
         same = [
             total is not None and abs(total - _value(str(filled[cell]))) < _EQUAL
@@ -125,7 +126,7 @@ class DataRows:
         ]
         named = {"sku", "item_name"} & {*roles.values()}
         is_sum = (any(same) if named else all(same)) and rows > 1
-        return replace(self, sums=int(last[0])) if is_sum else self
+        return replace(self, sums=int(number)) if is_sum else self
 
     @property
     def _who(self) -> list[str]:
