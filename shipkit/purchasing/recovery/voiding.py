@@ -120,7 +120,9 @@ async def void_rows(
                 return
             # Only after the carrier's answer: a row recorded too early would be paid for and look
             # voided.
-            await ledger.record([_voided(entries[row], refund)], urgent=False)
+            # A carrier of another package may answer with something of its own.
+            known = refund if isinstance(refund, Refund) else None
+            await ledger.record([_voided(entries[row], known)], urgent=False)
 
         at_once = sum(account.pacer.concurrency for account in accounts)
         await each(one, [*wanted, *again], at_once=at_once)
