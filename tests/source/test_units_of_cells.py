@@ -352,3 +352,18 @@ def test_a_quantity_may_say_that_it_counts_pieces(tmp_path, shop, cell):
     mapped, problems = ship(tmp_path, shop, "Item Weight (lb),Quantity", f"1.5,{cell}")
     assert problems == []
     assert parcels(mapped, "weight_lb") == [3.0]
+
+
+@pytest.mark.parametrize("cell", ["3'", "3’", "3'6", "12 34", "1 0000"])
+def test_an_apostrophe_or_a_blank_separates_thousands_and_nothing_else(tmp_path, shop, cell):
+    headings = "Weight (lb),Length (in),Width (in),Height (in)"
+    _, found = ship(tmp_path, shop, headings, f"2,{cell},5,4")
+    held = "the value in column 'Length (in)' is not a number"
+    assert (1, "cell_not_number", held) in found
+
+
+@pytest.mark.parametrize("cell", ["1'234", "1 234", "1’234", "1'234.0", "1 234,0"])
+def test_apostrophes_and_blanks_of_thousands_are_read(tmp_path, shop, cell):
+    mapped, problems = ship(tmp_path, shop, "Weight (g)", f'"{cell}"')
+    assert problems == []
+    assert parcels(mapped, "weight_lb") == [pytest.approx(2.720504, rel=1e-5)]

@@ -361,8 +361,8 @@ def _bare_number(c: str, mark: str | None = None, unproven: str = "", *, around:
     written = rf"^(\(?-?)\s*(?:{around}\s*)?({digits})\s*(?:{around})?\)?$"
     core = rf"""regexp_replace(
         regexp_replace(trim({c}, {_BLANKS}), '{written}', '\1\2'),
-        '['' \x{{2019}}\x{{A0}}\x{{202F}}]',
-        '',
+        '['' \x{{2019}}\x{{A0}}\x{{202F}}]([0-9]{{3}})\b',
+        '\1',
         'g'
     )"""
     first = ""
