@@ -12,7 +12,6 @@ from shipkit.agent.tool import Tool, ToolRun
 from shipkit.agent.tool_arguments import LONGEST_CLAUSE, LONGEST_ID, ToolArguments
 from shipkit.common.words import counted
 from shipkit.errors import ApprovalRequired
-from shipkit.purchasing.result import Refunds
 
 __all__ = ["TOOL"]
 
@@ -48,6 +47,8 @@ class VoidFacts(Facts):
 
 def void_shipments(run: ToolRun[VoidArguments]) -> Answer:
     """Void the shipments that match."""
+    from shipkit.purchasing.result import Refunds
+
     if run.consent is None and ask_to_void(run) is not None:
         # When the person was to be asked, nothing matched; something was bought in the meantime.
         raise ApprovalRequired(
