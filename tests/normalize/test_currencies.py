@@ -109,7 +109,8 @@ MUG = {"Item Name": "Mug", "Qty": 1, "Origin Country": "DE", "Phone": "206555010
 
 def goods(shipper, **cells):
     """Return the currency and the value of the goods of one row, and its warning of a currency."""
-    with sk.BatchSession([ROW | MUG | cells], shipper=shipper, service="ground") as session:
+    row = ROW | MUG | {"Country": "US"} | cells
+    with sk.BatchSession([row], shipper=shipper, service="ground") as session:
         (row,) = session._planner.normalized().table.to_pylist()
         said = session.problems
     items = row["customs"]["items"] if row["customs"] else []
