@@ -43,6 +43,7 @@ from shipkit.purchasing.store.entries import (
     REPEAT_REFUSED,
     LedgerEntry,
     followed,
+    is_owed,
     last_entries,
     with_refund,
 )
@@ -315,7 +316,9 @@ class Reconciler:
             details = with_refund(entry.details, Refund.SUBMITTED)
             entry = entry._replace(details=details)
         self._ledger.record([entry], urgent=False)
-        if chosen.voided:  # as after a resume, where voided rows do not count either
+        if is_owed(entry.details):
+            self._spend.owe(row, entry.charged_cents or 0)
+        elif chosen.voided:  # as after a resume, where voided rows do not count either
             self._spend.release(row)
         else:
             self._spend.charge(row, entry.charged_cents or 0)

@@ -265,6 +265,11 @@ class Spend:
         self._commit(row, -self.price(row))
         self.bought -= 1
 
+    def owe(self, row: int, cents: int) -> None:
+        """Replace the reservation of `row`, which is voided, by a charge that is not refunded."""
+        self.charge(row, cents)
+        self.bought -= 1
+
     def charge(self, row: int, cents: int) -> None:
         """Replace the reservation of `row` by what the carrier charged."""
         self.reserved_in[self.currency(row)] -= self.price(row)

@@ -13,10 +13,11 @@ from corekit import QUOTE, BookCarrier, job_of, lose_first, quotes_of, state_cou
 
 from shipkit.carriers.pace import Pacer
 from shipkit.errors import AnswerLost, CarrierRejected, CarrierUnreachable
+from shipkit.models import Refund
 from shipkit.purchasing import recovery
 from shipkit.purchasing.run import Control, execute
 from shipkit.purchasing.spend import Spend
-from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.entries import LedgerEntry, with_refund
 from shipkit.state import JobStatus, RowState
 
 WAYS = {
@@ -203,6 +204,24 @@ def test_a_resume_counts_what_was_and_what_may_have_been_bought(
 ):
     with spend_of(home, [1000, 5000], came=[state], charged=930, price_drift=0.05) as spend:
         assert (spend.reserved, spend.spent, spend.bought) == (reserved, spent, bought)
+
+
+@pytest.mark.parametrize(
+    ("refund", "spent"), [(None, 0), ("refunded", 0), ("submitted", 930), ("rejected", 930)]
+)
+def test_a_voided_row_is_spent_until_its_money_is_back(home, refund, spent):
+    details = with_refund(None, Refund(refund) if refund else None)
+    job = job_of(home, 2)
+    steps = [("in_flight", None, None), ("shipped", 930, None), ("voided", 930, details)]
+    with job.own() as ledger:
+        for state, cents, text in steps:
+            entry = LedgerEntry(0, "test", state, attempt=1, charged_cents=cents, details=text)
+            ledger.record_now([entry])
+        assert ledger.charged[0] == spent
+    with job.own() as ledger:
+        money = Spend(ledger, np.array([900, 900]), pa.array(["USD"] * 2), {"total_cents": 1500})
+        assert (money.spent, money.bought) == (spent, 0)
+        assert (money.refusal(1) is None) == (spent == 0)
 
 
 def test_amounts_in_two_currencies_are_never_one_sum(home):

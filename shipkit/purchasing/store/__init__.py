@@ -95,6 +95,7 @@ _STATE_COLUMNS = (
     "watch",
     "shipment_id",
     "label_sequence",
+    "details",
 )
 
 

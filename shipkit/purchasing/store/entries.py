@@ -25,6 +25,7 @@ __all__ = [
     "LedgerEntry",
     "encode",
     "followed",
+    "is_owed",
     "labels_of",
     "last_entries",
     "merge",
@@ -163,6 +164,11 @@ def with_refund(details: str | None, refund: Refund | None) -> str | None:
     if refund is not None:
         found["refund"] = refund.value
     return json.dumps(found) if found else None
+
+
+def is_owed(details: str | None) -> bool:
+    """Whether a voided shipment is still paid for: its refund was asked for, or is rejected."""
+    return refund_in(details) in (Refund.SUBMITTED, Refund.REJECTED)
 
 
 def refund_in(details: str | None) -> str | None:

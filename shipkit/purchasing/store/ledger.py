@@ -30,6 +30,7 @@ from shipkit.purchasing.store.entries import (
     STATES,
     LedgerEntry,
     encode,
+    is_owed,
     labels_of,
     last_entries,
     to_table,
@@ -65,7 +66,7 @@ class Ledger:
         The job's folder.
     chain
         The ledger as read from disk, with the columns ``entry``, ``row``, ``state``, ``attempt``,
-        ``charged_cents``, ``watch``, ``shipment_id`` and ``label_sequence``.
+        ``charged_cents``, ``watch``, ``shipment_id``, ``label_sequence`` and ``details``.
     states
         The code of each row's state (its index in :data:`shipkit.purchasing.store.entries.STATES`).
         It is updated in place, queued moves included.
@@ -229,7 +230,8 @@ class Ledger:
             self.attempts[row] = entry.attempt
         if entry.watch:
             self.watch[row] = list(entry.watch)
-        self.charged[row] = (entry.charged_cents or 0) if new is RowState.SHIPPED else 0
+        spent = new is RowState.SHIPPED or (new is RowState.VOIDED and is_owed(entry.details))
+        self.charged[row] = (entry.charged_cents or 0) if spent else 0
         return self._noted(row, entry, new)
 
     def _noted(self, row: int, entry: LedgerEntry, new: RowState) -> LedgerEntry:
@@ -344,9 +346,13 @@ def _read_rows(table: Any, count: int) -> tuple[Any, Any, dict[int, list[int]]]:
     last = table.take(last_entries(table))
     rows = last.column("row").to_numpy()
     attempts[rows] = last.column("attempt").fill_null(0).to_numpy()
-    # A voided row keeps its charge in the ledger, for the record; it is no longer spent.
-    bought = np.asarray(last.column("state")) == RowState.SHIPPED.value
-    charged[rows] = np.where(bought, last.column("charged_cents").fill_null(0).to_numpy(), 0)
+    # A voided row keeps its charge in the ledger, for the record; it is no longer spent, but where
+    # the carrier has not given the money back.
+    states = np.asarray(last.column("state"))
+    spent = states == RowState.SHIPPED.value
+    voided = np.flatnonzero(states == RowState.VOIDED.value)
+    spent[voided] = [is_owed(text) for text in last.column("details").take(voided).to_pylist()]
+    charged[rows] = np.where(spent, last.column("charged_cents").fill_null(0).to_numpy(), 0)
     watched = last.filter(last.column("watch").is_valid())
     return (
         attempts,
