@@ -464,7 +464,7 @@ def manifests(p: _Parser) -> None:
         "--forget",
         nargs="?",
         const=0,
-        type=int,
+        type=_ONE_OR_MORE,
         metavar="ATTEMPT",
         help="decide that the manifest in doubt was not made; asks no carrier",
     )

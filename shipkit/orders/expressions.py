@@ -324,6 +324,14 @@ def date(x: str) -> str:
 
 _YES: Final = ("yes", "y", "true", "t", "1", "1.0", "x", "on")
 _NO: Final = ("no", "n", "false", "f", "0", "0.0", "off")
+_YES_ABROAD: Final = (
+    *("ja", "oui", "si", "sí", "sì", "sim", "tak", "ano", "igen", "evet", "da", "да", "kyllä"),
+    *("はい", "是", "예", "✓", "✔", "✅", "☑"),
+)
+_NO_ABROAD: Final = (
+    *("nein", "non", "nee", "não", "nao", "nie", "nem", "hayır", "nej", "nei", "нет", "ei"),
+    *("いいえ", "否", "아니요", "✗", "✘", "❌", "☐"),
+)
 
 
 def flag(x: str, yes: Sequence[str] = (), no: Sequence[str] = ()) -> str:
@@ -331,6 +339,9 @@ def flag(x: str, yes: Sequence[str] = (), no: Sequence[str] = ()) -> str:
     meanings = {
         **dict.fromkeys((*_YES, *yes), "true"),
         **dict.fromkeys((*_NO, *no), "false"),
+        # Last, because a cell is compared with one word after the other.
+        **dict.fromkeys(_YES_ABROAD, "true"),
+        **dict.fromkeys(_NO_ABROAD, "false"),
     }
     return choose(f"lower(trim({x}))", meanings, "NULL")
 

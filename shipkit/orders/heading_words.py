@@ -20,6 +20,7 @@ __all__ = [
     "UNITS",
     "WEIGHT_UNITS",
     "Vocabulary",
+    "asks_for_nothing",
     "headings_of",
     "option_words",
     "vocabulary",
@@ -108,6 +109,17 @@ def option_words(leaf: Leaf) -> Mapping[str, Any]:
         return {"headings": [text.replace("{n}", leaf.name[-1]) for text in headings]}
     found: Mapping[str, Any] = given.get(leaf.flat, {})
     return found
+
+
+def asks_for_nothing(leaf: Leaf) -> tuple[str, ...]:
+    """Return the cells of an option that ask for nothing, in lower case.
+
+    A dash in a column of names is a problem, and in one of options it is none.
+    """
+    known = option_words(leaf)
+    if not (known or leaf.spec.option or leaf.name == "email"):
+        return ()
+    return (*known.get("no", ()), *word_file("options")["nothing"])
 
 
 def _index(table: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, tuple[str, int]]:

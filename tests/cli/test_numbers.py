@@ -20,6 +20,7 @@ WRONG = {
     "--concurrency": ("0", "-3", "1.5", "9" * 30, *NO_NUMBER),
     "--rate-limit": ("0", "-1", "-0.0", *NO_NUMBER),
     "--every": ("0", "-2", "1e12", *NO_NUMBER),
+    "--forget": ("0", "-1", "1.5", *NO_NUMBER),
     "--split": ("0", "-1", "0.5", *NO_NUMBER),
     "--older-than": ("soon", "-5d", "90", "d", "999999w", *NO_NUMBER),
 }
@@ -27,6 +28,7 @@ NEEDED = {
     "run": ("orders.csv",),
     "preview": ("orders.csv",),
     "labels": ("job-x", "-o", "x.pdf"),
+    "manifest": ("job-x",),
 }
 
 

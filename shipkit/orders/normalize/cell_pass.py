@@ -21,9 +21,10 @@ from shipkit.common.places import (
 from shipkit.orders import expressions as sql
 from shipkit.orders.currencies import currency_sql, own_currency_sql
 from shipkit.orders.expressions import quote, quoted_list
+from shipkit.orders.heading_words import asks_for_nothing
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.cell_problems import UNREADABLE
-from shipkit.orders.normalize.readings import reading
+from shipkit.orders.normalize.readings import asking, reading
 from shipkit.orders.normalize.suspects import Judgement
 from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, RETURN_OF, SHIPMENTS, Leaf
 
@@ -137,6 +138,15 @@ def _tidied(rows: Rows, mapped: Mapped, judgement: Judgement, currency: str) -> 
         f"{reading(leaf, leaf.flat) if _is_filled(mapped, leaf.flat) else leaf.flat} AS {leaf.flat}"
         for leaf in _TIDY
     )
+    # What cannot be read is a problem; what asks for nothing need not be.
+    options = "".join(
+        f", {asking(leaf, leaf.flat)} AS {leaf.flat}"
+        for leaf in FLAT
+        if leaf not in _TIDY
+        and leaf.spec.kind != "amount"
+        and asks_for_nothing(leaf)
+        and leaf.flat in texts_to_read(mapped)
+    )
     raw = [
         f"{name} AS raw_{name}"
         for name in ("postal_code", "phone", "state", "country", *_SPACES_COUNTED)
@@ -149,7 +159,7 @@ def _tidied(rows: Rows, mapped: Mapped, judgement: Judgement, currency: str) -> 
     is_american = sql.choose("country_", dict.fromkeys(US_DOMAIN, "true"), "false")
     return f"""
             SELECT
-                * REPLACE ({tidy}),
+                * REPLACE ({tidy}{options}),
                 {_columns([*raw, *typed])},
                 coalesce({named_currency(mapped, currency)}, {quote(currency)}) AS currency_,
                 {_services(rows, mapped)} AS service_,

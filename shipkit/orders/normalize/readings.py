@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from shipkit.orders import expressions as sql
-from shipkit.orders.expressions import quote
-from shipkit.orders.heading_words import option_words
+from shipkit.orders.expressions import quote, quoted_list
+from shipkit.orders.heading_words import asks_for_nothing, option_words
 from shipkit.orders.written_numbers import narrow_sql
 from shipkit.schema import FLAT, Leaf
 
-__all__ = ["UNREADABLE", "reading"]
+__all__ = ["UNREADABLE", "asking", "reading"]
 
 
 def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VARCHAR") -> str:
@@ -30,7 +30,7 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
                 return sql.case((f"isfinite({x}::DOUBLE)", f"{x}::DOUBLE"))
             return sql.measure(x, weight=leaf.spec.kind == "weight")
         case "amount":
-            nothing = dict.fromkeys(option_words(leaf).get("no", ()), "0")
+            nothing = dict.fromkeys(asks_for_nothing(leaf), "0")
             amount = sql.money_cents(x, currency)
             if cell_type != "VARCHAR" or not nothing:
                 return amount
@@ -45,15 +45,23 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
             if leaf.name == "residential":
                 return sql.residential(x)
             known = option_words(leaf)
-            return sql.flag(
-                x, ("return", *known.get("yes", ())), ("", "none", *known.get("no", ()))
-            )
+            return sql.flag(x, ("return", *known.get("yes", ())), ("", *asks_for_nothing(leaf)))
         case "choice":
             return _choice(leaf, x)
         case "code":
-            return sql.code(x)
+            return sql.code(asking(leaf, x))
         case _:
-            return sql.packaging(x) if leaf.name == "packaging" else sql.tidy(x)
+            if leaf.name == "packaging":
+                return sql.packaging(x)
+            return sql.tidy(asking(leaf, x))
+
+
+def asking(leaf: Leaf, x: str) -> str:
+    """Return SQL of the text of a cell, null where it asks for nothing: "n/a", "-"."""
+    nothing = asks_for_nothing(leaf)
+    if not nothing:
+        return x
+    return f"CASE WHEN lower(trim({x})) NOT IN ({quoted_list(nothing)}) THEN {x} END"
 
 
 def _count(leaf: Leaf, x: str) -> str:
@@ -71,7 +79,7 @@ def _choice(leaf: Leaf, x: str) -> str:
     """
     further = option_words(leaf)
     nothing = quote(leaf.spec.nothing)
-    words = dict.fromkeys(("", *further.get("no", ())), nothing)
+    words = dict.fromkeys(("", *asks_for_nothing(leaf)), nothing)
     for group in (leaf.spec.words, further.get("words", {})):
         for value, names in group.items():
             words |= dict.fromkeys(names, quote(value))

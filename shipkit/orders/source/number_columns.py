@@ -244,8 +244,9 @@ def amount_column(
     blank where an amount is asked for.
     """
     c = text.sql
-    nothing = word_file("options").get(column.role or "", {}).get("no", ())
-    if nothing:
+    known = word_file("options").get(column.role or "")
+    if known:
+        nothing = [*known.get("no", ()), *word_file("options")["nothing"]]
         c = f"(CASE WHEN lower(trim({c})) NOT IN ({quoted_list(nothing)}) THEN {c} END)"
     all_plain = one(
         con,
