@@ -461,6 +461,7 @@ def test_results_have_the_columns_of_the_api(bought):
         "ship_from",
         "bill_to",
         "return_of",
+        "refund",
     ]
     row = table.to_pylist()[0]
     assert (row["charged"], row["live"], row["account"], row["service"]) == (

@@ -744,6 +744,15 @@ def test_parcels_are_tracked_by_the_trackers_of_their_labels(server, easypost, s
         "delivery_date": dt.date(2026, 12, 1),
         "delivered": False,
         "problem": None,
+        "events": [
+            {
+                "status": "in_transit",
+                "status_code": "in_transit",
+                "description": "Arrived at USPS Facility",
+                "place": "HOUSTON, TX",
+                "happened_at": dt.datetime(2026, 11, 28, 9, 30),  # noqa: DTZ001 - as above
+            }
+        ],
     }
     assert (lines[1]["status"], lines[1]["delivered"]) == ("not_found", False)
 
