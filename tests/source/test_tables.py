@@ -187,14 +187,15 @@ def test_json_is_read_as_a_list_inside_an_object_or_line_by_line(tmp_path, shape
         "id",
         "zip",
         "ship_to.city",
-        "ship_to.lines",
+        "ship_to.line 1",
+        "ship_to.line 2",
         "qty",
         "price",
         "extra",
     ]
     assert texts(loaded) == [
-        ("A", "02134", "Rome", '["x", "y"]', "2", "1.1", None),
-        ("B", "98101", None, None, "3", None, "true"),
+        ("A", "02134", "Rome", "x", "y", "2", "1.1", None),
+        ("B", "98101", None, None, None, "3", None, "true"),
     ]
     assert types(loaded)["qty"] == "BIGINT"
     assert loaded.column("ship_to.city").role == "city"
