@@ -17,6 +17,7 @@ from typing import Final
 from shipkit.common.places import US_DOMAIN
 from shipkit.models import minor_units
 from shipkit.orders.currencies import fits_sql
+from shipkit.orders.heading_text import word_file
 from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS, UnitScale
 from shipkit.orders.written_numbers import in_decimals, narrow_sql
 
@@ -322,27 +323,11 @@ def date(x: str) -> str:
     )
 
 
-_YES: Final = ("yes", "y", "true", "t", "1", "1.0", "x", "on")
-_NO: Final = ("no", "n", "false", "f", "0", "0.0", "off")
-_YES_ABROAD: Final = (
-    *("ja", "oui", "si", "sí", "sì", "sim", "tak", "ano", "igen", "evet", "da", "да", "kyllä"),
-    *("はい", "是", "예", "✓", "✔", "✅", "☑"),
-)
-_NO_ABROAD: Final = (
-    *("nein", "non", "nee", "não", "nao", "nie", "nem", "hayır", "nej", "nei", "нет", "ei"),
-    *("いいえ", "否", "아니요", "✗", "✘", "❌", "☐"),
-)
-
-
 def flag(x: str, yes: Sequence[str] = (), no: Sequence[str] = ()) -> str:
     """Return a text as BOOLEAN: yes/no, true/false, Y/N, 1/0 and the words given, else null."""
-    meanings = {
-        **dict.fromkeys((*_YES, *yes), "true"),
-        **dict.fromkeys((*_NO, *no), "false"),
-        # Last, because a cell is compared with one word after the other.
-        **dict.fromkeys(_YES_ABROAD, "true"),
-        **dict.fromkeys(_NO_ABROAD, "false"),
-    }
+    values = word_file("values")
+    words = {"true": (*yes, *values["yes"]), "false": (*no, *values["no"])}
+    meanings = {word: flag for flag, group in words.items() for word in group}
     return choose(f"lower(trim({x}))", meanings, "NULL")
 
 

@@ -32,6 +32,11 @@ UNITS: Final = {**WEIGHTS.words, **LENGTHS.words}
 
 WEIGHT_UNITS: Final = frozenset(WEIGHTS.to_base)
 
+_LEAVES: Final = {leaf.flat: leaf for leaf in FLAT}
+
+_CODE_LENGTH: Final = 2
+"""Letters in the code of a country, and in that of a state."""
+
 _ROLE_FILES: Final = ("orders", "items", "parcels", "customs")
 """Files of roles that belong to no party."""
 
@@ -107,19 +112,39 @@ def option_words(leaf: Leaf) -> Mapping[str, Any]:
     if leaf.name in NUMBERED_REFERENCES:  # the headings are alike, but for their number
         headings = given["reference"]["headings"]
         return {"headings": [text.replace("{n}", leaf.name[-1]) for text in headings]}
-    found: Mapping[str, Any] = given.get(leaf.flat, {})
-    return found
+    return _with_each_language(leaf.flat)
 
 
-def asks_for_nothing(leaf: Leaf) -> tuple[str, ...]:
-    """Return the cells of an option that ask for nothing, in lower case.
+def asks_for_nothing(field: str | None) -> tuple[str, ...]:
+    """Return the cells of an option that ask for nothing, in lower case; none for other fields.
 
-    A dash in a column of names is a problem, and in one of options it is none.
+    A dash in a column of names is a problem, and in one of options it is none. Two letters in a
+    column of places are a code: NA is Namibia, and Naples.
     """
+    leaf = _LEAVES.get(field or "")
+    if leaf is None:
+        return ()
     known = option_words(leaf)
     if not (known or leaf.spec.option or leaf.name == "email"):
         return ()
-    return (*known.get("no", ()), *word_file("options")["nothing"])
+    words = (*known.get("no", ()), *word_file("options")["nothing"])
+    if leaf.name.endswith(("country", "state")):
+        return tuple(word for word in words if not (len(word) == _CODE_LENGTH and word.isalpha()))
+    return words
+
+
+@cache
+def _with_each_language(option: str) -> Mapping[str, Any]:
+    """Return what options.toml says of an option, with the words for yes and no in full."""
+    values = word_file("values")
+
+    def words(found: Any) -> Any:
+        if isinstance(found, dict):
+            return {key: words(value) for key, value in found.items()}
+        each = ([*values[w[1:-1]]] if w in ("{yes}", "{no}") else [w] for w in found)
+        return [word for group in each for word in group]
+
+    return {key: words(found) for key, found in word_file("options").get(option, {}).items()}
 
 
 def _index(table: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, tuple[str, int]]:

@@ -116,7 +116,8 @@ def part_of_address(*, near_street: bool = True) -> Instruction:
     Away from the street, between city and country, are codes of regions, which are not printed.
     """
     known = next(each for each in _instructions() if each.place)
-    yes = word_file("values")["yes"]  # "Address valid": "yes"
+    values = word_file("values")
+    yes = [*values["yes"], *values["settled"]]  # "Address valid": "yes"
     return replace(
         known,
         what="a part of the address, because it is among its columns",

@@ -165,13 +165,13 @@ def plain(text: str) -> str:
 @cache
 def state_words() -> dict[str, Any]:
     """Return what order_states.toml says, with its words as :func:`plain` writes them."""
-    given = word_file("order_states")
+    given, values = word_file("order_states"), word_file("values")
     expected = _plainly(given["expected"])
     denials = frozenset(expected["denials"])
     parts = {part for word in expected["words"] for part in word.split()}
     return {
         "neutral": frozenset(_plainly(word_file("instructions")["neutral"])) | {""},
-        "yes": frozenset(_plainly(word_file("values")["yes"])),
+        "yes": frozenset(_plainly([*values["yes"], *values["settled"]])),
         "expected": expected["words"],
         "denials": denials,
         "denying_signs": frozenset(expected["denying_signs"]),

@@ -33,12 +33,14 @@ def test_an_option_that_is_nothing_asks_for_nothing(shop, cell):
         "Direct Delivery Only": ("direct_delivery_only", None),
         "Third Party Account": ("bill_account", None),
         "Bill To Zip": ("bill_postal_code", None),
-        "Bill To Country": ("bill_country", None),
+        "Third Party Country": ("bill_country", None),
         "Reference 1": ("reference_1", None),
         "COD Amount": ("cod_amount_cents", None),
         "Access Point ID": ("access_point_id", None),
         "Email": ("email", None),
     }
+    if cell == "na":  # the code of Namibia
+        del headings["Third Party Country"]
     row, problems = shipment(shop, **dict.fromkeys(headings, cell), **{"Number of Parcels": cell})
     assert problems == []
     empty = (None, False, "none")
@@ -46,6 +48,31 @@ def test_an_option_that_is_nothing_asks_for_nothing(shop, cell):
         [name for name, _ in headings.values()], True
     )
     assert len(row["parcels"]) == 1
+
+
+@pytest.mark.parametrize("code", ["NA", "NO"])
+def test_two_letters_in_a_column_of_places_are_a_code(shop, code):
+    account = {"Bill To": "third party", "Third Party Account": "A1B2C3"}
+    row, _ = shipment(shop, **account, **{"Third Party Country": code})
+    assert row["bill_country"] == code
+    point = {"Access Point ID": "U12345678", "Access Point Country": "IT"}
+    row, _ = shipment(shop, **point, **{"Access Point State": code})  # Naples, Novara
+    assert row["access_point_state"] == code
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "option", "value"),
+    [
+        ("Hold At Location", "sì", "access_point", "hold"),
+        ("Hold At Location", "nie", "access_point", None),
+        ("Notify Recipient", "evet", "notify", "all"),
+        ("COD Amount", "nein", "cod_amount_cents", 0),
+        ("Saturday Delivery", "いいえ", "saturday_delivery", False),
+    ],
+)
+def test_options_say_yes_and_no_in_each_language(shop, heading, cell, option, value):
+    row, problems = shipment(shop, **{heading: cell})
+    assert (row[option] or 0 if value == 0 else row[option], problems) == (value, [])
 
 
 @pytest.mark.parametrize("cell", ["-", "--", "—", "n/a", "n.a.", "."])

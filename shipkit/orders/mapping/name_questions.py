@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -21,6 +22,7 @@ from shipkit.schema import PROBLEMS, problems_table
 __all__ = ["other_names", "unclear_names"]
 
 _VALUES = word_file("values")
+_ANSWERS: Final = [*_VALUES["yes"], *_VALUES["settled"], *_VALUES["no"]]
 _CODE = "[A-Za-z]{0,5}[ #_-]*[0-9]+"
 """What the number of a customer looks like: it is no name."""
 
@@ -118,7 +120,7 @@ def _questions(
         differs = f"""
             regexp_matches({cell}, '\\p{{L}}{{2}}')
             AND NOT contains({cell}, '@')
-            AND lower({cell}) NOT IN ({quoted_list([*_VALUES["yes"], *_VALUES["no"]])})
+            AND lower({cell}) NOT IN ({quoted_list(_ANSWERS)})
             AND NOT regexp_full_match({cell}, '{_CODE}')
             AND NOT contains({text}, lower({cell}))
             AND NOT contains(lower({cell}), {text})"""

@@ -144,7 +144,7 @@ def _tidied(rows: Rows, mapped: Mapped, judgement: Judgement, currency: str) -> 
         for leaf in FLAT
         if leaf not in _TIDY
         and leaf.spec.kind != "amount"
-        and asks_for_nothing(leaf)
+        and asks_for_nothing(leaf.flat)
         and leaf.flat in texts_to_read(mapped)
     )
     raw = [

@@ -30,7 +30,7 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
                 return sql.case((f"isfinite({x}::DOUBLE)", f"{x}::DOUBLE"))
             return sql.measure(x, weight=leaf.spec.kind == "weight")
         case "amount":
-            nothing = dict.fromkeys(asks_for_nothing(leaf), "0")
+            nothing = dict.fromkeys(asks_for_nothing(leaf.flat), "0")
             amount = sql.money_cents(x, currency)
             if cell_type != "VARCHAR" or not nothing:
                 return amount
@@ -44,8 +44,8 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
                 return x
             if leaf.name == "residential":
                 return sql.residential(x)
-            known = option_words(leaf)
-            return sql.flag(x, ("return", *known.get("yes", ())), ("", *asks_for_nothing(leaf)))
+            yes = ("return", *option_words(leaf).get("yes", ()))
+            return sql.flag(x, yes, ("", *asks_for_nothing(leaf.flat)))
         case "choice":
             return _choice(leaf, x)
         case "code":
@@ -58,7 +58,7 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
 
 def asking(leaf: Leaf, x: str) -> str:
     """Return SQL of the text of a cell, null where it asks for nothing: "n/a", "-"."""
-    nothing = asks_for_nothing(leaf)
+    nothing = asks_for_nothing(leaf.flat)
     if not nothing:
         return x
     return f"CASE WHEN lower(trim({x})) NOT IN ({quoted_list(nothing)}) THEN {x} END"
@@ -79,7 +79,7 @@ def _choice(leaf: Leaf, x: str) -> str:
     """
     further = option_words(leaf)
     nothing = quote(leaf.spec.nothing)
-    words = dict.fromkeys(("", *asks_for_nothing(leaf)), nothing)
+    words = dict.fromkeys(("", *asks_for_nothing(leaf.flat)), nothing)
     for group in (leaf.spec.words, further.get("words", {})):
         for value, names in group.items():
             words |= dict.fromkeys(names, quote(value))

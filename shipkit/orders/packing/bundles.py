@@ -212,7 +212,7 @@ def _says_yes_and_no(columns: LineColumns, column: Column) -> bool:
 def _yes_and_no() -> tuple[list[str], list[str]]:
     """Return the cells that mean yes, and those that mean no."""
     values = word_file("values")
-    return list(values["yes"]), ["", *values["no"]]
+    return [*values["yes"], *values["settled"]], ["", *values["no"]]
 
 
 def _cell(column: Column) -> str:

@@ -14,7 +14,7 @@ from shipkit.orders.cells import Note
 from shipkit.orders.currencies import contradicts_sql, mark_sql
 from shipkit.orders.expressions import quote, quoted_list
 from shipkit.orders.fields import WEIGHT_PARTS
-from shipkit.orders.heading_text import word_file
+from shipkit.orders.heading_words import asks_for_nothing, word_file
 from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source.column_reading import (
     INTEGER,
@@ -244,9 +244,8 @@ def amount_column(
     blank where an amount is asked for.
     """
     c = text.sql
-    known = word_file("options").get(column.role or "")
-    if known:
-        nothing = [*known.get("no", ()), *word_file("options")["nothing"]]
+    nothing = asks_for_nothing(column.role)
+    if nothing:
         c = f"(CASE WHEN lower(trim({c})) NOT IN ({quoted_list(nothing)}) THEN {c} END)"
     all_plain = one(
         con,
