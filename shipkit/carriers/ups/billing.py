@@ -63,7 +63,13 @@ def _transport(route: Route, shipment: Shipment) -> dict[str, Any]:
     account = _account(shipment.bill_account, "bill_account")
     if party in (None, BillTo.SHIPPER):
         if account is None and party is None:
-            _demand_payer_of(shipment)
+            _refuse_a_place_alone(
+                "bill_to",
+                "an account that pays",
+                shipment.bill_postal_code,
+                shipment.bill_country,
+                "Give bill_to and bill_account, or leave the place out.",
+            )
         if account and account != route.account:
             raise refuse(
                 "bill_to",
@@ -106,7 +112,13 @@ def _duties_payer(route: Route, shipment: Shipment) -> dict[str, Any] | None:
     if party in (None, BillTo.RECEIVER):
         _refuse_ddp(shipment)
     if party is None or (party is BillTo.RECEIVER and account is None):
-        _demand_duties_account_of(shipment)
+        _refuse_a_place_alone(
+            "duties_account",
+            "an account for duties",
+            shipment.duties_postal_code,
+            shipment.duties_country,
+            "Give duties_account, or leave the place out: the receiver pays on delivery.",
+        )
         return None  # the receiver pays on delivery
     if party is BillTo.SHIPPER:
         if account and account != route.account:
@@ -137,26 +149,13 @@ def _refuse_ddp(shipment: Shipment) -> None:
         )
 
 
-def _demand_payer_of(shipment: Shipment) -> None:
-    """Refuse a place of an account without the account: a part of a payer is never dropped."""
-    place = shipment.bill_postal_code or shipment.bill_country
+def _refuse_a_place_alone(
+    field: str, what: str, code: str | None, country: str | None, fix: str
+) -> None:
+    """Refuse the place of an account without the account: a part of a payer is never dropped."""
+    place = code or country
     if place:
-        raise refuse(
-            "bill_to",
-            f"the place of an account that pays is given ({place}), and no account.",
-            "Give bill_to and bill_account, or leave the place out.",
-        )
-
-
-def _demand_duties_account_of(shipment: Shipment) -> None:
-    """Refuse the place of an account for duties without the account."""
-    place = shipment.duties_postal_code or shipment.duties_country
-    if place:
-        raise refuse(
-            "duties_account",
-            f"the place of an account for duties is given ({place}), and no account.",
-            "Give duties_account, or leave the place out: the receiver pays on delivery.",
-        )
+        raise refuse(field, f"the place of {what} is given ({place}), and no account.", fix)
 
 
 def _shipper(route: Route) -> dict[str, Any]:
