@@ -389,8 +389,7 @@ class Job(HandoverMembers, html.Shown):
         rows = [
             row
             for row in chosen
-            if states[row] == RowState.SHIPPED
-            or refunds[row] in (Refund.SUBMITTED, Refund.REJECTED)
+            if states[row] == RowState.SHIPPED or refunds[row] in Refund.owed()
         ]
         if not rows:
             self._refuse_other_account()

@@ -726,6 +726,11 @@ class Refund(StrEnum):
     REJECTED = "rejected"
     """Refused: the label is void, and paid for."""
 
+    @classmethod
+    def owed(cls) -> frozenset[str]:
+        """Return the states in which the label is still paid for."""
+        return frozenset({cls.SUBMITTED, cls.REJECTED})
+
 
 class AddressCheck(_Frozen):
     """The carrier's verdict on an address.

@@ -501,7 +501,7 @@ def charged(results: pa.Table) -> dict[str, Money]:
     """
     paid = pc.equal(results.column("state"), RowState.SHIPPED.value)
     if "refund" in results.column_names:
-        owed = pa.array([Refund.SUBMITTED.value, Refund.REJECTED.value])
+        owed = pa.array(sorted(Refund.owed()), pa.string())
         paid = pc.or_(paid, pc.is_in(results.column("refund"), value_set=owed))
     bought = results.filter(paid).select(["currency", "charged_cents"])
     sums = (

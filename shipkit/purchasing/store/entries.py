@@ -168,7 +168,7 @@ def with_refund(details: str | None, refund: Refund | None) -> str | None:
 
 def is_owed(details: str | None) -> bool:
     """Whether a voided shipment is still paid for: its refund was asked for, or is rejected."""
-    return refund_in(details) in (Refund.SUBMITTED, Refund.REJECTED)
+    return refund_in(details) in Refund.owed()
 
 
 def refund_in(details: str | None) -> str | None:
