@@ -18,6 +18,7 @@ import pyarrow as pa
 from shipkit.common.kept_plans import run
 from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
+from shipkit.common.words import counted
 from shipkit.orders.fields import Column, recognise
 from shipkit.orders.heading_text import phrase, spelled
 from shipkit.orders.layouts import LayoutMatch
@@ -219,8 +220,8 @@ def _blank(
 
 _UNKNOWN_STATE: Final = "order_state_unknown"
 
-_MOST_UNKNOWN: Final = 20
-"""Different cells without a known state; a column with more holds something else."""
+_SHOWN_UNKNOWN: Final = 20
+"""Different cells without a known state that have a warning each; the last names the others."""
 
 
 def _unknown(
@@ -231,12 +232,15 @@ def _unknown(
         f"""
         SELECT {quoted(column.key)}::VARCHAR AS cell, min(order_row), count(DISTINCT order_row)
         FROM {lines.sql}
-        WHERE list_contains($cells, cell)
         GROUP BY cell
         ORDER BY 2, 1
-        """,
-        {"cells": list(cells)},
+        """
     ).fetchall()
+    unknown = {*cells}
+    found = [each for each in found if each[0] in unknown]
+    others = len(found) - _SHOWN_UNKNOWN
+    found = found[:_SHOWN_UNKNOWN]
+    more = f"; so it is with {counted(others, 'other cell')} of the column" if others > 0 else ""
     return problems_table(
         [
             {
@@ -244,7 +248,8 @@ def _unknown(
                 "field": column.key,
                 "value": cell,
                 "problem": "the state is not known, and does not hold the order back"
-                + (f" (in {orders:,} orders)" if orders > 1 else ""),
+                + (f" (in {orders:,} orders)" if orders > 1 else "")
+                + (more if cell is found[-1][0] else ""),
                 "fix": "If such orders are not shipped, leave them out with where(...). If they "
                 f'are: map(ignore=["{column.name}"]).',
                 "severity": "warning",
@@ -273,7 +278,7 @@ def _meanings(
             made.append({"value": value, **vars(found)})
         elif cell.text and state.is_expected is not None and not state.is_expected(cell):
             unknown.append(value)
-    return made, unknown if len(unknown) <= _MOST_UNKNOWN else []
+    return made, unknown
 
 
 _NUMBER: Final = re.compile(r"\W*[0-9][0-9.,]*\W*")

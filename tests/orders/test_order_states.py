@@ -75,6 +75,13 @@ ERRORS = [
     ("Order Type", "Return - RMA", "not_ready"),
     ("Type de document", "Bon de retour", "not_ready"),
     ("Belegart", "Retoure B-Ware", "not_ready"),
+    ("Status", "Quotation Sent", "not_ready"),  # Odoo
+    ("Order Status", "Pro Forma", "not_ready"),
+    ("Statut", "Devis", "not_ready"),
+    ("Stage", "Negotiation", "not_ready"),
+    ("Order Status", "RTO", "refunded"),
+    ("Shipment Status", "Undelivered", "not_ready"),
+    ("Stav objednávky", "Stornované", "cancelled"),
     ("Waybill", "1Z999AA10123456784", "has_tracking"),
     ("お問い合わせ番号", "1234-5678-9012", "has_tracking"),
 ]
@@ -97,6 +104,9 @@ WARNINGS = [
     ("Paid", "0.00", "unpaid"),
     ("Actual Ship Date", "2026-11-20", "fulfilled"),
     ("Refund Status", "Full", "refunded"),
+    ("Order Status", "Balance due", "unpaid"),
+    ("Sipariş Durumu", "Kargoda", "fulfilled"),
+    ("Order Status", "Labels created", "fulfilled"),
     ("Order Status", "Zorked", "order_state_unknown"),
     ("Order Status", "not confirmed", "order_state_unknown"),  # "confirmed" is expected
     ("Bestellstatus", "noch nicht bestätigt", "order_state_unknown"),
@@ -247,6 +257,15 @@ def test_a_state_that_is_not_known_is_told_once(shop):
     found = found[found["code"] == "order_state_unknown"]
     assert list(found["row_number"]) == [1]
     assert found["problem"].iloc[0].endswith("(in 2 orders)")
+
+
+def test_a_column_of_many_unknown_states_says_so(shop):
+    rows = [{**ADA, "order id": f"A-{n}", "order status": f"Zork {chr(97 + n)}"} for n in range(26)]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        found = session.map(service="ground", defaults={"weight_lb": 2}).problems
+    found = found[found["code"] == "order_state_unknown"]
+    assert list(found["row_number"]) == list(range(1, 21))
+    assert found["problem"].iloc[-1].endswith("; so it is with 6 other cells of the column")
 
 
 @pytest.mark.parametrize(
