@@ -328,6 +328,16 @@ def test_arrow_is_read_as_table_reader_or_batch(make):
     assert lines(loaded) == [("2134", Decimal("1.50"), "x")]
 
 
+def test_a_relation_that_cannot_be_read_is_the_callers_to_mend():
+    con = duckdb.connect()
+    con.execute("CREATE TABLE orders AS SELECT 'A' AS order_id FROM range(3000)")
+    relation = con.sql("SELECT order_id::INTEGER AS order_id FROM orders")
+    with pytest.raises(SourceError, match=r"(?i)relation cannot be read.*convert") as caught:
+        source.load(relation)
+    assert "fetchall()" in caught.value.fix
+    assert isinstance(caught.value.__cause__, duckdb.Error)
+
+
 def test_a_relation_of_another_database_is_read():
     with duckdb.connect() as con:
         con.execute("CREATE TABLE t AS SELECT '02134' AS zip, 5 AS qty")

@@ -11,7 +11,9 @@ from shipkit.orders.written_numbers import in_decimals
 
 
 def sql(expression, text):
-    return duckdb.execute(f"SELECT {expression('x')} FROM (SELECT $1 AS x)", [text]).fetchone()[0]
+    return duckdb.execute(f"SELECT {expression('x')} FROM (SELECT $1 AS x)", [text]).fetchall()[0][
+        0
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ MONTHS = sorted(damage_words("months"))
 
 
 def is_odd(key):
-    return duckdb.execute(f"SELECT {odd_key('$key')}", {"key": key}).fetchone()[0]
+    return duckdb.execute(f"SELECT {odd_key('$key')}", {"key": key}).fetchall()[0][0]
 
 
 @pytest.mark.parametrize("key", ["1001", "#1001", "SO-00042", "A1", "WC100", "12345678901234"])

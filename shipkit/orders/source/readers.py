@@ -93,7 +93,7 @@ def read(schema: StageSchema, source: Any, **options: Any) -> tuple[Cells, Origi
     elif is_frame(source):
         cells = read_frame(schema, source, "cells")
     elif isinstance(source, duckdb.DuckDBPyRelation):
-        cells = read_arrow(schema, source.to_arrow_table(), "cells", kind="relation")
+        cells = read_arrow(schema, _rows_of(source), "cells", kind="relation")
     elif (hasattr(source, "__arrow_c_stream__") and not isinstance(source, type)) or isinstance(
         source, pa.RecordBatchReader
     ):
@@ -111,6 +111,18 @@ def read(schema: StageSchema, source: Any, **options: Any) -> tuple[Cells, Origi
     rows = count(schema.con, cells.relation)
     cells = _with_lines(cells, rows, None)
     return cells, Origin(kind=cells.kind, headings=cells.headings, rows=(rows,))
+
+
+def _rows_of(relation: duckdb.DuckDBPyRelation) -> pa.Table:
+    """Return the rows of a relation, which is run by the connection that it was made with."""
+    try:
+        return relation.to_arrow_table()
+    except duckdb.Error as error:
+        raise SourceError(
+            f"The relation cannot be read: {error}",
+            fix="Read it with its own connection first, fetchall(), to see what is wrong; or pass "
+            "relation.to_arrow_table().",
+        ) from error
 
 
 def _with_lines(cells: Cells, rows: int, file: str | None) -> Cells:
