@@ -105,6 +105,7 @@ def test_units_that_were_shipped_are_a_question(packed):
         ("Current Quantity", 3, 5),
         ("Pendiente", 0, 5),
         ("Stock Qty", None, 80),
+        ("QuantityInvoiced", None, 0),  # Zoho
     ],
 )
 def test_a_number_that_may_count_units_is_a_question_where_it_differs(
