@@ -97,7 +97,7 @@ def _of_weights(columns: LineColumns, sums: Sums) -> list[str]:
                 f"{sums.orders.sql} WHERE lines > 1 AND weighed > 0",
                 problem="'the order has ' || lines || ' lines, and \"' || "
                 f"{heading} || '\" may be the weight of a unit, of a line or of the whole order'",
-                fix='Say which: map(weights="unit"), "line" or "order".',
+                fix='Say which: map(weights="unit"), map(weights="line") or map(weights="order").',
                 code="weight_basis_unknown",
                 value=heading,
                 severity="error",
