@@ -106,6 +106,11 @@ def orders_file(p: _Parser) -> None:
     )
     g.add_argument("--encoding", metavar="NAME", help="encoding of a text file (default: detected)")
     g.add_argument(
+        "--no-header",
+        action="store_true",
+        help='the file has no headings: its columns are called "Column 1", "Column 2" ...',
+    )
+    g.add_argument(
         "--type",
         action="append",
         metavar="COLUMN=TYPE",

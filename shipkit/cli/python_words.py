@@ -198,6 +198,7 @@ _LOAD: Final = {
     "delimiter": "--delimiter CHAR",
     "types": "--type FIELD=HEADING",
     "order_key": "--order-key HEADING",
+    "header": "--no-header",
 }
 _SAVE: Final = {"per": "--per NAME", "format": "--format FORMAT", "split": "--split N"}
 _WRITE: Final = {

@@ -130,6 +130,7 @@ def _load(session: BatchSession, args: Namespace) -> None:
         "delimiter": args.delimiter,
         "encoding": args.encoding,
         "order_key": args.order_key,
+        "header": False if args.no_header else None,
     }
     session.load(args.file, **{name: value for name, value in options.items() if value is not None})
     clauses = _as_list(args.where)

@@ -60,8 +60,10 @@ class OrderMembers(TurnMembers):
         **options
             ``types={"column": "VARCHAR"}`` pins a column's type; ``sheet``, ``delimiter`` and
             ``encoding`` override what was detected; ``hidden`` (True, "rows" or "columns") reads
-            what a workbook hides; ``order_key`` names the column that groups lines to orders;
-            ``layout`` names a known export (see :attr:`layout`), or is False to recognise none.
+            what a workbook hides; ``header=False`` reads a file without headings, whose columns
+            are then "Column 1" and so on; ``order_key`` names the column that groups lines to
+            orders; ``layout`` names a known export (see :attr:`layout`), or is False to
+            recognise none.
 
         Raises
         ------

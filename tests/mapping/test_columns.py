@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from stagekit import relations
 
+import shipkit as sk
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.errors import MappingError
 from shipkit.orders import mapping
@@ -144,6 +145,41 @@ def test_missing_columns_are_asked_for_in_every_row_with_a_fix(orders, shop):
         "parcels[0].weight_lb",
     }
     assert all(p["fix"].startswith("Name it: map(columns=") for p in problems)
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"),
+    [
+        (["1", "Ada Lee", "1 Main St", "Boston", "MA", "02134"], True),
+        (["Ada Lee", "12 Oak Ave", "Reno", "NV", "ada@example.com"], True),
+        (["Wer", "Wo", "Was", "2026"], True),  # it may be either: a question
+        (["S", "M", "L", "Who"], False),  # unknown headings
+        (["1", "2", "3"], False),  # days
+        (["Name", "2026", "Note"], False),
+    ],
+)
+def test_a_first_line_that_looks_like_an_order_is_asked_about(orders, shop, first, asked):
+    _, _, problems = shipments(orders, shop, [dict.fromkeys(first, "x")])
+    found = [p for p in problems if p["code"] == "headings_missing"]
+    assert bool(found) is asked
+    missing = {p["field"] for p in problems if p["code"] == "column_missing"}
+    assert ("ship_to.address_line1" in missing) is not asked
+    if asked:
+        assert "load(header=False)" in found[0]["fix"]
+
+
+def test_a_file_without_headings_is_read_by_the_places_of_its_columns(tmp_path, shop):
+    path = tmp_path / "orders.csv"
+    path.write_text("7,Ada Lee,1 Main St,Boston,MA,02134\n8,Bo Ray,2 Oak St,Reno,NV,89501\n")
+    roles = ("order_id", "name", "address_line1", "city", "state", "postal_code")
+    with sk.BatchSession(shipper=shop) as session:
+        session.load(path, header=False)
+        columns = {role: f"Column {place}" for place, role in enumerate(roles, 1)}
+        session.map(columns=columns, service="ground", defaults={"weight_lb": 1})
+        frame = session.preview()
+    assert list(frame["order_id"]) == ["7", "8"]
+    assert list(frame["postal_code"]) == ["02134", "89501"]
+    assert frame["cost"].notna().all()
 
 
 def test_service_for_all_overrides_the_service_column(orders, shop):

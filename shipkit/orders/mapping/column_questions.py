@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -149,14 +151,19 @@ def parcel_questions(mapped: Mapped, spec: MappingSpec) -> list[MappingQuestion]
 
 
 def missing_columns(
-    ambiguous: Collection[str], leaves: Collection[str], spec: MappingSpec
+    ambiguous: Collection[str],
+    columns: Sequence[Column],
+    leaves: Collection[str],
+    spec: MappingSpec,
 ) -> list[MappingQuestion]:
     """Return a question for each leaf that a shipment needs and nothing fills."""
     instead = {
         "weight_lb": ' or give one for all: map(defaults={"weight_lb": 2})',
         "service": f' or set one for all: map(service="{spec.offered.example}")',
     }
-    asked = []
+    headings = [column.name for column in columns]
+    headless = not _OF_AN_ADDRESS & {*leaves, *ambiguous} and _may_be_an_order(headings)
+    asked = [_no_headings(headings)] if headless else []
     for name, words in _NEEDED.items():
         role = next((role for role, leaf in ROLE_LEAVES.items() if leaf == name), name)
         if (
@@ -166,6 +173,8 @@ def missing_columns(
         ):
             continue
         local = name in ("state", "postal_code")  # many countries have neither
+        if headless and name in _OF_AN_ADDRESS:
+            continue
         asked.append(
             MappingQuestion(
                 field_path(name),
@@ -176,6 +185,31 @@ def missing_columns(
             )
         )
     return asked
+
+
+def _may_be_an_order(headings: Sequence[str]) -> bool:
+    """Return whether headings look like the cells of an order: text, and numbers or an e-mail."""
+    data = [text for text in headings if _DATA.fullmatch(text.strip())]
+    return bool(data) and len(headings) - len(data) >= _FEWEST_TEXTS
+
+
+def _no_headings(headings: Sequence[str]) -> MappingQuestion:
+    shown = ", ".join(json.dumps(text, ensure_ascii=False) for text in headings[:4])
+    return MappingQuestion(
+        field_path("name"),
+        "true",
+        f"the first line was read as the headings, and looks like an order: {shown} ...",
+        "Put a line of headings into the file. Or read it without one, load(header=False), and "
+        'name the columns: map(columns={"name": "Column 2"}).',
+        "headings_missing",
+    )
+
+
+_OF_AN_ADDRESS: Final = frozenset({"name", "address_line1", "city", "state", "postal_code"})
+_DATA: Final = re.compile(r"#?\d[\d .,/:+-]*|[^\s@]+@[^\s@]+\.\w+|\d+ \w.*")
+"""Cells that are data: a number, a date, an e-mail address, a street that begins with a number."""
+_FEWEST_TEXTS: Final = 2
+"""A name and a city. Headings that are only numbers are days or sizes."""
 
 
 def unit_note(con: duckdb.DuckDBPyConnection, taken: Taken, selection: Relation) -> pa.Table:

@@ -90,7 +90,7 @@ def map_columns(
         ),
         questions=(
             *ambiguous_columns(ambiguous, columns, leaves, spec),
-            *missing_columns(ambiguous, leaves, spec),
+            *missing_columns(ambiguous, columns, leaves, spec),
         ),
         fields={
             **{key: field_path(name) for name, leaf in leaves.items() for key in leaf.columns},
