@@ -11,7 +11,7 @@ from shipkit.orders.damage_words import damage_words, date_sql
 from shipkit.orders.expressions import case, quoted_list
 from shipkit.orders.rule import Rule
 
-__all__ = ["KEY_RULES", "NAME_RULES", "example_columns", "odd_key"]
+__all__ = ["KEY_RULES", "NAME_RULES", "STREET_RULES", "example_columns", "odd_key"]
 
 _ROUNDED: Final = "(?i)[0-9](?:[.,][0-9]+)?e[+][0-9]+|[0-9]+[.,][0-9]+ ?e[0-9]+"
 _USUAL_KEY: Final = "#?[A-Za-z]{0,6}(?:-?[0-9]{5,14}|[0-9]{1,4})"
@@ -92,6 +92,12 @@ def _in(x: str, *names: str) -> str:
 _IS_EXAMPLE_STREET: Final = f"regexp_full_match(lower(address_line1), '{_EXAMPLE_STREET}')"
 
 
+_STREET: Final = (
+    r"[0-9]+[A-Z]? [^,]+ (?:st|street|ave|avenue|rd|road|blvd|dr|drive|ln|lane|ct|court|hwy|way)"
+    r"[.]?(?:,? (?:apt|unit|ste|suite|#).*)?"
+)
+
+
 def _name(first: str, pattern: str, what: str) -> Rule:
     return Rule(
         code="name_not_a_person",
@@ -124,6 +130,14 @@ NAME_RULES: Final = (
     ),
     # "3M" and "7-Eleven" have a letter.
     _name("name[1] BETWEEN '#' AND '9'", r"[#+(]*[0-9][0-9() +./#-]*", "a number"),
+    _name("name[1] < 'A'", r"[^\pL]*[^\pL0-9() +./#-][^\pL]*", "without a letter"),
+    # A shifted row, or a label that was pasted into one cell.
+    _name("name[1] BETWEEN '0' AND '9'", _STREET, "a street"),
+    _name(
+        "right(name, 1) BETWEEN '0' AND '9'",
+        r".+, ?[A-Z]{2},? [0-9]{5}(?:-[0-9]{4})?",
+        "a city with its ZIP",
+    ),
     _name("contains(name, '.')", r"(?:https?://|www[.]).*", "a web address"),
     _name(
         "strlen(name) BETWEEN 13 AND 18",
@@ -135,5 +149,38 @@ NAME_RULES: Final = (
         "right(name, 1) BETWEEN '0' AND '9'",
         "[A-Z]{2,}(?:[-_#][A-Z0-9]+)*[-_#][A-Z]*[0-9]{3,}|[A-Z]{2,}[-_][A-Z0-9]+[-_][A-Z]*[0-9]+",
         "an order number or a SKU",
+    ),
+)
+
+_ONLY_A_NUMBER: Final = "#?[0-9]+(?:[.,][0-9]+)?|[$€£][0-9.,]+"
+_NO_MORE: Final = r"NOT regexp_matches(concat(address_line2, address_line3), '\pL')"
+
+STREET_RULES: Final = (
+    # "12" over "High Street" is a house number with its street.
+    Rule(
+        code="street_is_number",
+        field="ship_to.address_line1",
+        fails=case(
+            (
+                "NOT contains(address_line1, ' ')",
+                f"regexp_full_match(address_line1, '{_ONLY_A_NUMBER}') AND {_NO_MORE}",
+            ),
+            otherwise="false",
+        ),
+        value="address_line1",
+        problem="""'"' || address_line1 || '" is a number, and not a street'""",
+        fix='Name the column of the street: map(columns={"address_line1": "<heading>"}), or '
+        "correct the cell.",
+    ),
+    Rule(
+        code="city_is_street",
+        field="ship_to.city",
+        fails=case(
+            ("city[1] BETWEEN '0' AND '9'", f"regexp_full_match(city, '(?i){_STREET}')"),
+            otherwise="false",
+        ),
+        value="city",
+        problem="""'"' || city || '" is a street, and not a city'""",
+        fix='Name the column of the city: map(columns={"city": "<heading>"}), or correct the cell.',
     ),
 )

@@ -8,7 +8,7 @@ from shipkit.common.country_names import possible_countries
 from shipkit.orders.currencies import CURRENCIES
 from shipkit.orders.damage_words import date_sql
 from shipkit.orders.expressions import case, choose, quote, quoted_list
-from shipkit.orders.key_and_name_rules import KEY_RULES, NAME_RULES
+from shipkit.orders.key_and_name_rules import KEY_RULES, NAME_RULES, STREET_RULES
 from shipkit.orders.rule import Rule
 
 __all__ = ["RULES"]
@@ -191,6 +191,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     *KEY_RULES,
     *NAME_RULES,
+    *STREET_RULES,
     Rule(
         code="country_unknown",
         field="ship_to.country",

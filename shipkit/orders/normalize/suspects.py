@@ -5,6 +5,7 @@ A few cheap tests in SQL find the cells; each different one is judged once in Py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,13 +15,25 @@ import pyarrow as pa
 from shipkit.common.kept_plans import Rows
 from shipkit.orders.damage_words import damage_words
 from shipkit.orders.expressions import choose, quote
-from shipkit.orders.normalize.text_damage import TextVerdict, judged
+from shipkit.orders.normalize.text_damage import FORMS, TextVerdict, judged
 
 __all__ = ["Judgement", "judgement_of"]
 
 _ONE_WORD: Final = ", ".join(
     quote(word) for name in ("booleans", "nothing") for word in sorted(damage_words(name))
 )
+_IN_WORDS: Final = sorted(
+    {
+        word
+        for name in ("unsaid", "elsewhere", *(f"form_of_{field}" for field in FORMS))
+        for word in damage_words(name)
+    }
+)
+_IN_A_WORD: Final = ", ".join(quote(word) for word in _IN_WORDS if " " not in word)
+_FIRST_WORDS: Final = "|".join(
+    re.escape(word) for word in sorted({word.split(" ")[0] for word in _IN_WORDS if " " in word})
+)
+"""First words of what a person writes in place of a cell: "same as billing"."""
 _AFTER_LEAD: Final = (
     r"\x{80}-\x{BF}\x{152}\x{153}\x{160}\x{161}\x{178}\x{17D}\x{17E}\x{192}\x{2C6}\x{2DC}"
     r"\x{2013}-\x{2022}\x{2026}\x{2030}\x{2039}\x{203A}\x{20AC}\x{2122}"
@@ -48,6 +61,8 @@ _CODES: Final = (
     r"[&<_\\?%=:\[{\x{1A}]|\+A[MNOP]"
     # words of programs for nothing, and a year at the end, as in "Mar 2026"
     r"|undefined|Na[NT]|null | (?:n(?:ull|an|one)|None|20..$)"
+    # what a person writes who has no answer, and the number of a phone
+    rf"|^(?:(?i:{_FIRST_WORDS}) |\+[0-9])"
 )
 _OFTEN_THE_SAME: Final = ("company", "address_line2", "address_line3", "city", "state")
 """Columns with the same text in many rows: to tell the texts apart first is faster."""
@@ -65,7 +80,9 @@ def _is_suspect(x: str) -> str:
         OR CASE WHEN strlen({x}) <> length({x}) THEN regexp_matches({x}, '{_ODD}') ELSE false END
         OR CASE WHEN contains({x}, ' ')
             THEN false
-            ELSE regexp_matches({x}, '[#0-9+(]') OR {x} IN ({_ONE_WORD})
+            ELSE regexp_matches({x}, '[#0-9+(@]|^www[.]')
+                OR {x} IN ({_ONE_WORD})
+                OR lower({x}) IN ({_IN_A_WORD})
         END
     """
 

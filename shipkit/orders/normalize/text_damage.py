@@ -15,9 +15,11 @@ from shipkit.orders.normalize.markup import without_escapes, without_invisible
 from shipkit.orders.normalize.mojibake import read_again
 from shipkit.orders.source.alphabets import text_score
 
-__all__ = ["TextVerdict", "judged"]
+__all__ = ["FORMS", "TextVerdict", "judged"]
 
-_REQUIRED: Final = frozenset({"name", "address_line1", "city"})
+FORMS: Final = ("name", "address_line1", "city")
+"""Fields whose own heading may be left in a cell."""
+_REQUIRED: Final = frozenset(FORMS)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ _SERIAL: Final = re.compile(r"[34][0-9]{4}(?:\.[0-9]+)?")
 _HASHES: Final = re.compile(r"#{3,}")
 
 _LETTER: Final = r"[^\W\d_]"
+_HAS_LETTER: Final = re.compile(_LETTER)
 _ASKED: Final = re.compile(rf"{_LETTER}\?{_LETTER}|\?\?|(?:^|\s)\?{_LETTER}")
 _ASKED_END: Final = re.compile(rf"{_LETTER}\?")
 _ESCAPED: Final = re.compile(
@@ -165,14 +168,24 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
         return f"{shown} is not {_WHAT[column]}", "placeholder", _CORRECT
     if _has_an_empty_part(text, column):
         return f"{shown} has what a program writes for an empty cell", "placeholder", _CORRECT
+    if column != "company" and (said := _in_other_words(lower, column)):
+        return f"{shown} {said}", "placeholder", _CORRECT
+    if _FORMULA.match(text):
+        return f"{shown} is a formula, and not {_WHAT[column]}", "excel_error", _CORRECT
     if _UNFILLED.search(text):
         return f"{shown} is a template or data, and not {_WHAT[column]}", "placeholder", _CORRECT
+    if column in ("address_line1", "city"):
+        for what, pattern in _ELSE.items():
+            if pattern.fullmatch(text):
+                return f"{shown} is {what}, and not {_WHAT[column]}", "placeholder", _CORRECT
     if _is_number_or_date(text, column):
         return (
             f"{shown} looks like a date or number that a spreadsheet made of {_WHAT[column]}",
             "excel_date",
             _RETYPE,
         )
+    if column == "city" and not _HAS_LETTER.search(text):
+        return f"{shown} has no letters, and is not a city", "placeholder", _CORRECT
     lost = _BOX.search(text) or (column in ("name", "city") and _UNDERSCORE.search(text))
     if "\ufffd" in text or lost or _lacks_letters(text, column):
         return f"letters of {shown} were lost before the file was read", "text_damaged", _EXPORT
@@ -184,10 +197,33 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
 
 
 _UNFILLED: Final = re.compile(
-    r"""\{\{.*\}\}|\{%.*%\}|\$\{.*\}|<%.*%>|<<.*>>|«\w*_\w*»|^%[A-Z_]{3,}%$|^[\[{]\s*['"].*['"]\s*:.*[\]}]$""",
+    r"""\{\{.*\}\}|\{%.*%\}|\$\{.*\}|<%.*%>|<<.*>>|«\w*_\w*»|^%[A-Z_]{3,}%$"""
+    r"""|^[\[{]\s*['"].*['"]\s*(?:\]|:.*[\]}])$"""
+    r"""|^\{[A-Za-z_. ]+\}$|^\[[A-Za-z_.]+(?: [A-Za-z_.]+)?\]$""",
     re.DOTALL,
 )
-"""Marks of a mail merge or template that were not filled, and an object written as text."""
+"""Marks of a mail merge or template that were not filled; a list or an object written as text."""
+_FORMULA: Final = re.compile(r"=(?![\s=])|[+-][A-Z]{1,3}[0-9]+$|@[A-Z]+\(")
+_ELSE: Final = {
+    "an email address": re.compile(r"[^\s@]+@[^\s@]+\.[A-Za-z]{2,}"),
+    "a web address": re.compile(r"(?i:https?://|www\.)\S+"),
+    "a phone number": re.compile(r"\+[0-9][0-9 ()./-]{6,}"),
+    "a tracking number": re.compile(r"1Z[0-9A-Z]{16}"),
+}
+"""What a cell of a street or a city holds where columns were shifted."""
+
+
+def _in_other_words(lower: str, column: str) -> str | None:
+    """Return what a cell says in place of what it is for, if it does."""
+    lower = lower.strip()
+    if lower in damage_words("unsaid"):
+        return f"is not {_WHAT[column]}"
+    if lower in damage_words("elsewhere"):
+        return "stands for another cell"
+    if column in FORMS and lower in damage_words(f"form_of_{column}"):
+        return "is the heading of a form"
+    return None
+
 
 _FREE: Final = ("name", "company")
 """Fields of free text, where "None" is a word and "null" in small letters may be a name."""
