@@ -16,7 +16,13 @@ __all__ = ["KEY_RULES", "NAME_RULES", "STREET_RULES", "example_columns", "odd_ke
 _ROUNDED: Final = "(?i)[0-9](?:[.,][0-9]+)?e[+][0-9]+|[0-9]+[.,][0-9]+ ?e[0-9]+"
 _USUAL_KEY: Final = "#?[A-Za-z]{0,6}(?:-?[0-9]{5,14}|[0-9]{1,4})"
 _NO_KEY: Final = quoted_list(
-    sorted({word for name in ("nothing", "booleans", "errors") for word in damage_words(name)})
+    sorted(
+        {
+            word
+            for name in ("nothing", "booleans", "errors", "unsaid", "elsewhere", "form_of_order_id")
+            for word in damage_words(name)
+        }
+    )
 )
 _AS_TEXT: Final = (
     "Export the orders again, or format the column as text before pasting the numbers."
@@ -55,7 +61,7 @@ KEY_RULES: Final = (
     ),
     _key(
         f"order_id IN ({_NO_KEY}) OR lower(order_id) IN ({_NO_KEY})"
-        " OR regexp_full_match(order_id, '#{3,}')",
+        " OR regexp_full_match(order_id, '#{3,}|=.*')",
         "is not an order number",
     ),
     _key(
