@@ -371,7 +371,8 @@ def digits_phone(x: str, american: str) -> str:
     """
     mark = r"(?i)\s*[,;]?\s*(?:ext(?:ension)?\.?|x|#)\s*[:.]?\s*([0-9]{1,6})\s*$"
     extension = f"regexp_extract({x}, '{mark}', 1)"
-    base = f"regexp_replace({x}, '{mark}', '')"
+    # A program made a decimal of it: 6175550100.0.
+    base = f"regexp_replace(regexp_replace({x}, '{mark}', ''), '^([0-9]{{7,15}})[.]0+$', '\\1')"
     digits = f"regexp_replace({base}, '[^0-9]', '', 'g')"
     ten_digits = case(
         (f"strlen({digits}) = 11 AND starts_with({digits}, '1')", f"{digits}[2:]"),
@@ -381,7 +382,12 @@ def digits_phone(x: str, american: str) -> str:
     abroad = case((f"strlen({digits}) BETWEEN 5 AND 15", f"{plus} || {digits}"))
     tail = case((f"{extension} <> ''", f"'x' || {extension}"), otherwise="''")
     repaired = f"({case((american, ten_digits), otherwise=abroad)}) || {tail}"
-    return case((f"regexp_full_match({x}, '[2-9][0-9]{{9}}')", x), otherwise=repaired)
+    return case(
+        (f"regexp_full_match({x}, '[2-9][0-9]{{9}}')", x),
+        # What a spreadsheet rounded: its digits are those of another phone.
+        (f"regexp_matches({x}, '(?i)[0-9][.,][0-9]+e[+-]?[0-9]')", "NULL"),
+        otherwise=repaired,
+    )
 
 
 def wrapped_lines(x: str, length: int = LINE_LENGTH) -> str:

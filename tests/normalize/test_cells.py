@@ -181,6 +181,7 @@ def test_countries_are_written_as_iso_codes_us_when_absent(read, cell, code):
         ("212.555.0142 ext. 77", "US", "2125550142x77"),
         ("212-555-0142x9", "US", "2125550142x9"),
         ("'2125550142", "US", "2125550142"),
+        ("2125550142.0", "US", "2125550142"),
         ("+44 20 7946 0958", "GB", "+442079460958"),
         ("020 7946 0958", "GB", "02079460958"),
         ("", "US", None),
@@ -192,7 +193,9 @@ def test_phones_are_digits_with_their_extension(read, cell, country, wanted):
     assert "phone_dropped" not in {p["code"] for p in problems}
 
 
-@pytest.mark.parametrize("cell", ["555-0142", "call me", "21255501423456"])
+@pytest.mark.parametrize(
+    "cell", ["555-0142", "call me", "21255501423456", "6.1755501E+09", "6,1755501e9"]
+)
 def test_a_phone_that_is_none_is_left_off_and_that_is_said(read, cell):
     (row,), problems, _ = read({"Phone": cell})
     assert row["phone"] is None

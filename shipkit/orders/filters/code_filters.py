@@ -227,18 +227,23 @@ def _compacted(day: str, layout: str) -> str:
 # -- phones ----------------------------------------------------------------------------------------
 
 
+_ROUNDED: Final = "(?i)[0-9][.,][0-9]+e[+-]?[0-9]"
+
+
 def phone_digits(value: Any) -> Any:
     """Return a phone as at most 15 digits, without the leading 1 of North America.
 
-    An extension is left out.
+    An extension is left out. A number that a spreadsheet rounded stays as it is: it is no phone.
 
     Examples
     --------
-    >>> phone_digits("+1 (212) 555-0142 ext. 77")
-    '2125550142'
+    >>> phone_digits("+1 (212) 555-0142 ext. 77"), phone_digits("6.1755501E+09")
+    ('2125550142', '6.1755501E+09')
     """
     if value is None:
         return None
+    if re.search(_ROUNDED, str(value)):
+        return str(value)[:15]
     base = re.sub(
         r"(?i)\s*[,;]?\s*(?:ext(?:ension)?\.?|x|#)\s*[:.]?\s*[0-9]{1,6}\s*$", "", str(value)
     )
@@ -255,6 +260,7 @@ def _phone_digits_sql(call: FilterCall) -> Value:
     )
     digits = f"regexp_replace(regexp_replace({x}, '{mark}', ''), '[^0-9]', '', 'g')"
     made = case(
+        (f"regexp_matches({x}, '{_ROUNDED}')", f"substring({x}, 1, 15)"),
         (f"regexp_full_match({x}, '[02-9][0-9]{{4,14}}')", x),
         (f"strlen({digits}) = 11 AND starts_with({digits}, '1')", f"substring({digits}, 2)"),
         otherwise=f"nullif(substring({digits}, 1, 15), '')",
