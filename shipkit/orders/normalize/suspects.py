@@ -25,13 +25,14 @@ _ONE_WORD: Final = ", ".join(
 _IN_WORDS: Final = sorted(
     {
         word
-        for name in ("unsaid", "elsewhere", *(f"form_of_{field}" for field in FORMS))
+        for name in ("unsaid", "elsewhere", "not_shipped", *(f"form_of_{field}" for field in FORMS))
         for word in damage_words(name)
     }
 )
 _IN_A_WORD: Final = ", ".join(quote(word) for word in _IN_WORDS if " " not in word)
 _FIRST_WORDS: Final = "|".join(
-    re.escape(word) for word in sorted({word.split(" ")[0] for word in _IN_WORDS if " " in word})
+    re.escape(word).replace("'", "''")
+    for word in sorted({word.split(" ")[0] for word in _IN_WORDS if " " in word})
 )
 """First words of what a person writes in place of a cell: "same as billing"."""
 _AFTER_LEAD: Final = (

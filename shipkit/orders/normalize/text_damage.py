@@ -218,6 +218,8 @@ def _in_other_words(lower: str, column: str) -> str | None:
     lower = lower.strip()
     if lower in damage_words("unsaid"):
         return f"is not {_WHAT[column]}"
+    if lower in damage_words("not_shipped"):
+        return "says that it is not shipped"
     if lower in damage_words("elsewhere"):
         return "stands for another cell"
     if column in FORMS and lower in damage_words(f"form_of_{column}"):
