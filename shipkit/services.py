@@ -420,11 +420,18 @@ class ServiceList:
         """
         head, colon, tail = text.partition(":")
         in_words = " " in head.strip()  # "Express 12:00" names no carrier
-        if not colon or in_words or self._is_mover(head):
+        if not colon or in_words:
             return self.spellings.get(self.key(text))
+        if self._is_mover(head):
+            return self.spellings.get(self.key(text)) or self._of_mover(head, tail)
         if not self.is_called(head):
             return None
         return self.parse(tail) if ":" in tail else self.spellings.get(self.key(tail))
+
+    def _of_mover(self, mover: str, text: str) -> str | None:
+        """Return the service that `text` names by itself, where this carrier moves it."""
+        code = self.spellings.get(self.key(text))
+        return code if code and code.startswith(f"{mover.strip().lower()}:") else None
 
     def rule(self, text: str) -> ServiceRule | None:
         """Return the rule that `text` is, or None when it does not have the form of one.

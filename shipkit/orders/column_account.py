@@ -23,6 +23,7 @@ from shipkit.common.words import listed, plural
 from shipkit.orders.address_columns import by_place
 from shipkit.orders.expressions import quote, trimmed
 from shipkit.orders.fields import WEIGHT_PARTS, Column, recognise
+from shipkit.orders.filters.carrier_filters import carrier_words
 from shipkit.orders.heading_text import heading_words, phrase, word_file
 from shipkit.orders.heading_words import vocabulary
 from shipkit.orders.instructions import (
@@ -36,6 +37,7 @@ from shipkit.orders.option_cells import CellsThatAsk, cells_that_ask
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = [
+    "CARRIER_OF_SERVICE",
     "TODAY",
     "ColumnUse",
     "account",
@@ -44,6 +46,10 @@ __all__ = [
     "unread_text",
     "ways_out",
 ]
+
+
+CARRIER_OF_SERVICE: Final = "carrier_of_service"
+"""The role of a column whose cells name the carriers of the services next to them."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,9 @@ def _not_used(column: Column, roles: Collection[str], *, one_service: bool) -> C
 
 def _asks_too(column: Column, roles: Collection[str]) -> Instruction | None:
     """Return what a column that is used asks for beyond its use."""
+    if CARRIER_OF_SERVICE in roles and (found := instruction_of(column.name)) is not None:
+        if found.names_carrier:
+            return replace(found, neutral=(*found.neutral, *carrier_words()))
     if column.role != "customs_terms":
         return None
     asks = payer_by_terms()

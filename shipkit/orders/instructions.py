@@ -63,6 +63,8 @@ class Instruction:
         Whether it is settled by one service for all rows.
     unless_role
         Roles of columns; where one of them is read, it asks for nothing.
+    names_carrier
+        Whether its cells name carriers, which are read with the services next to them.
     """
 
     what: str
@@ -82,6 +84,7 @@ class Instruction:
     unless_role: frozenset[str]
     unlike_street: bool = False
     unlike_code: bool = False
+    names_carrier: bool = False
 
 
 @lru_cache(maxsize=20_000)
@@ -239,6 +242,7 @@ def _instructions() -> tuple[Instruction, ...]:
             future=each.get("future", False),
             unless_service=each.get("unless_service", False),
             unless_role=frozenset(each.get("unless_role", ())),
+            names_carrier=each.get("names_carrier", False),
         )
         for each in given["concern"]
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from shipkit.orders.filters.carrier_filters import CARRIER_FILTERS
 from shipkit.orders.filters.code_filters import CODE_FILTERS, service_filter
 from shipkit.orders.filters.declaration import LONGEST_CELL, Filter, FilterCall
 from shipkit.orders.filters.house_numbers import HOUSE_NUMBER_FILTERS
@@ -31,6 +32,7 @@ _FILTERS: Final[Mapping[str, Filter]] = {
     for declared in (
         *TEXT_FILTERS,
         *CODE_FILTERS,
+        *CARRIER_FILTERS,
         *MEASURE_FILTERS,
         *HOUSE_NUMBER_FILTERS,
         *NAME_FILTERS,

@@ -24,6 +24,8 @@ from shipkit.orders.expressions import (
     trimmed,
 )
 from shipkit.orders.fields import Column, Match
+from shipkit.orders.column_account import CARRIER_OF_SERVICE
+from shipkit.orders.filters.carrier_filters import of_carrier_sql
 from shipkit.orders.filters.house_numbers import joined_sql
 from shipkit.orders.filters.measure_filters import side_sql
 from shipkit.orders.filters.name_filters import with_names_sql
@@ -133,7 +135,7 @@ def _from_source(
             return _by_unit_column(leaf, column, taken[unit_role][0], role)
         return _converted(leaf, column, unit, role)
     if name == "service":
-        return _translated(leaf, _services(spec), spec.offered)
+        return _translated(leaf, _services(spec), spec.offered, taken.get(CARRIER_OF_SERVICE))
     if name == "phone" and "other_phone" in taken:
         return _or_other(leaf, plain_leaf(taken["other_phone"][0], name))
     return leaf
@@ -303,8 +305,13 @@ def _services(spec: MappingSpec) -> dict[str, str]:
     }
 
 
-def _translated(leaf: ColumnLeaf, services: Mapping[str, str], offered: ServiceList) -> ColumnLeaf:
-    if not services:
+def _translated(
+    leaf: ColumnLeaf,
+    services: Mapping[str, str],
+    offered: ServiceList,
+    carrier: tuple[Column, str | None] | None,
+) -> ColumnLeaf:
+    if not services and carrier is None:
         return leaf
     # A layout may name a service that this carrier does not offer; the row then says so.
     known = offered.known_among(services.values())
@@ -312,6 +319,14 @@ def _translated(leaf: ColumnLeaf, services: Mapping[str, str], offered: ServiceL
     cases: dict[str, str] = {}
     for text, meaning in meanings.items():  # the first of two spellings, as the filter takes it
         cases.setdefault(text.strip(BLANKS).lower(), quote(meaning))
+    if carrier is not None:
+        named = plain_leaf(carrier[0], "carrier")
+        table = f", {literal(meanings)}" if meanings else ""
+        return ColumnLeaf(
+            of_carrier_sql(f"({leaf.sql})::VARCHAR", f"({named.sql})::VARCHAR", meanings),
+            f"{leaf.jinja} | of_carrier({named.jinja}{table})",
+            (*leaf.columns, *named.columns),
+        )
     return ColumnLeaf(
         choose(f"lower({trimmed(leaf.sql)})", cases, leaf.sql),
         f"{leaf.jinja} | translate({literal(meanings)})",

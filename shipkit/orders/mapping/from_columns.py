@@ -12,11 +12,17 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
-from shipkit.orders.column_account import ColumnUse, account, instruction_problems
+from shipkit.orders.column_account import (
+    CARRIER_OF_SERVICE,
+    ColumnUse,
+    account,
+    instruction_problems,
+)
 from shipkit.orders.expressions import quote, stripped
 from shipkit.orders.fields import PLACE_ROLES, WEIGHT_PARTS, Column, Recognition, recognise
 from shipkit.orders.grouping import Once, once_of, unlike_lines
 from shipkit.orders.heading_text import phrase
+from shipkit.orders.instructions import instruction_of
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.blank_units import blank_units
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, literal, plain_leaf
@@ -201,7 +207,10 @@ def _columns_read(columns: Sequence[Column], spec: MappingSpec) -> _ColumnsRead:
         column = find_column(columns, heading)
         taken[role] = (column, column.unit_or(unit or _heading_unit(column)))
         taken.pop(WEIGHT_PARTS.get(role, ""), None)  # whoever names a weight names all of it
-    taken |= _origins(columns, spec, {*ignored, *(column.key for column, _ in taken.values())})
+    others = {*ignored, *(column.key for column, _ in taken.values())}
+    taken |= _origins(columns, spec, others)
+    if "service" in taken and spec.service is None:
+        taken |= _carrier(columns, spec, others)
     ambiguous = {
         role: names
         for role, names in found.ambiguous.items()
@@ -226,6 +235,23 @@ def _origins(columns: Sequence[Column], spec: MappingSpec, others: Collection[st
         for field, group in found.items()
         if len(group) == 1 and field not in spec.columns
     }
+
+
+def _carrier(columns: Sequence[Column], spec: MappingSpec, others: Collection[str]) -> Taken:
+    """Return the column of the carriers of the services; of several, none is used.
+
+    The account of columns says so.
+    """
+    carried = {phrase(each) for each in (spec.layout.layout.carried if spec.layout else ())}
+    found = [
+        column
+        for column in columns
+        if column.key not in others
+        and phrase(column.name) not in carried
+        and (asks := instruction_of(column.name)) is not None
+        and asks.names_carrier
+    ]
+    return {CARRIER_OF_SERVICE: (found[0], None)} if len(found) == 1 else {}
 
 
 def _role_and_unit(name: str) -> tuple[str, str | None]:
