@@ -195,9 +195,9 @@ def _not_used(column: Column, roles: Collection[str], *, one_service: bool) -> C
 
 def _asks_too(column: Column, roles: Collection[str]) -> Instruction | None:
     """Return what a column that is used asks for beyond its use."""
-    if CARRIER_OF_SERVICE in roles and (found := instruction_of(column.name)) is not None:
-        if found.names_carrier:
-            return replace(found, neutral=(*found.neutral, *carrier_words()))
+    found = instruction_of(column.name) if CARRIER_OF_SERVICE in roles else None
+    if found is not None and found.names_carrier:
+        return replace(found, neutral=(*found.neutral, *carrier_words()))
     if column.role != "customs_terms":
         return None
     asks = payer_by_terms()

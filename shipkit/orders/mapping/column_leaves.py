@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shipkit.common.visible_text import visible
+from shipkit.orders.column_account import CARRIER_OF_SERVICE
 from shipkit.orders.expressions import (
     case,
     choose,
@@ -24,7 +25,6 @@ from shipkit.orders.expressions import (
     trimmed,
 )
 from shipkit.orders.fields import Column, Match
-from shipkit.orders.column_account import CARRIER_OF_SERVICE
 from shipkit.orders.filters.carrier_filters import of_carrier_sql
 from shipkit.orders.filters.house_numbers import joined_sql
 from shipkit.orders.filters.measure_filters import side_sql
