@@ -437,7 +437,7 @@ class Planner:
             table,
             accounts,
             self.payer,
-            places_of=lambda rows: validate.places_of(self.con, rows, self.payer),
+            places_of=self.places_of,
         )
         noted = self._noted(table)
         refused = unsupported(table, accounts, self.payer)
@@ -464,6 +464,10 @@ class Planner:
             residential=self.spec.residential,
             sellers=sellers,
         )
+
+    def places_of(self, rows: pa.Table) -> dict[int, list[str]]:
+        """Return row number -> the kinds of places of its address that not all services go to."""
+        return validate.places_of(self.con, rows, self.payer)
 
     def _edits(self) -> tuple[Edit, ...]:
         """Return the edits, with what those of parcels change of their return labels."""

@@ -7,7 +7,7 @@ that the carrier cannot answer has a problem in its row; it never raises.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import numpy as np
@@ -20,12 +20,14 @@ from shipkit.carriers.joint_services import JointServices
 from shipkit.carriers.protocol import ValidatesAddresses, address_validator, tracker
 from shipkit.carriers.tracking import unknown_place
 from shipkit.common.pool import each
+from shipkit.common.words import listed
 from shipkit.errors import AuthenticationFailed, CarrierError, InputError, SettingsError
 from shipkit.models import Address, AddressCheck
 from shipkit.plan.offers import Shopped, best_offers, in_several_currencies
 from shipkit.plan.offers import shop as shop_accounts
 from shipkit.plan.outage import refuse_silent_offers
 from shipkit.plan.plan import Edit
+from shipkit.plan.sold_offers import PlacesOf, SoldOffers, sold_offers
 from shipkit.schema import ADDRESS_FIELDS, major
 from shipkit.services import ServiceRule, mover_of
 
@@ -130,15 +132,23 @@ EVENTS = pa.schema(
 """Columns of the history of parcels: one row per event, the latest first."""
 
 
-async def shop(table: pa.Table, shipper: Address, accounts: Accounts) -> pa.Table:
+async def shop(
+    table: pa.Table, shipper: Address, accounts: Accounts, places_of: PlacesOf | None = None
+) -> pa.Table:
     """Return :data:`SHOP`: the price of every service of every account for every shipment.
 
     A shipment that no service takes has one row, with a problem. Raises CarrierUnreachable when
     nothing has a price because the carrier did not answer.
+
+    Parameters
+    ----------
+    places_of
+        A service that does not go to a place of these kinds is left out, as it is by a rule.
     """
     shopped = await shop_accounts(table, accounts, shipper)
-    offers = shopped.offers
-    refuse_silent_offers(offers)
+    refuse_silent_offers(shopped.offers)
+    sold = sold_offers(shopped.offers, table, accounts, shipper, places_of)
+    offers = _without_unsold_rows(sold, shopped.offers, accounts)
     about = table.select(["row_number", "order_id"]).take(offers.column("row"))
     columns = {
         **dict(zip(about.column_names, about.columns, strict=True)),
@@ -150,8 +160,14 @@ async def shop(table: pa.Table, shipper: Address, accounts: Accounts) -> pa.Tabl
             pc.is_valid(offers.column("transit_days")),
         ),
         **_sold(offers, accounts),
-        "warnings": _with_left_out(
-            offers, _with_contents(offers, _with_silence(offers, shopped), accounts)
+        "warnings": _with_closed(
+            offers,
+            _with_left_out(
+                offers, _with_contents(offers, _with_silence(offers, shopped), accounts)
+            ),
+            sold,
+            shopped.offers,
+            accounts,
         ),
     }
     return pa.table([columns[name] for name in SHOP.names], names=SHOP.names).cast(SHOP)
@@ -224,6 +240,70 @@ def _with_left_out(offers: pa.Table, warnings: Any) -> Any:
         return warnings
     both = zip(warnings.to_pylist(), offers.column("left_out").to_pylist(), strict=True)
     texts = [[own, *(each["why"] for each in unsold or ())] for own, unsold in both]
+    return pa.array(["; ".join(filter(None, some)) or None for some in texts], pa.string())
+
+
+def _without_unsold_rows(sold: SoldOffers, priced: pa.Table, accounts: Accounts) -> pa.Table:
+    """Return the offers, with one problem in place of those of a row that nothing is sold to."""
+    lines = sold.offers.select(["row", "service"]).to_pylist()
+    none: dict[int, list[str]] = {}
+    going = {
+        line["row"] for line in lines if line["service"] not in sold.closed.get(line["row"], ())
+    }
+    for line in lines:
+        if line["row"] not in going and line["service"] is not None:
+            none.setdefault(line["row"], []).append(line["service"])
+    if not none:
+        return sold.offers
+    kept = sold.offers.filter(
+        pc.invert(
+            pc.is_in(
+                sold.offers.column("row"), pa.array(list(none), priced.schema.field("row").type)
+            )
+        )
+    )
+    texts = {row: _closed_text(codes, sold.closed[row], accounts) for row, codes in none.items()}
+    problems = [
+        {
+            "row": row,
+            "problem": f"nothing is sold to this row: {text}",
+            "fix": "Correct the row, or ship it with another carrier.",
+        }
+        for row, text in texts.items()
+    ]
+    whole = pa.concat_tables([kept, pa.Table.from_pylist(problems, schema=priced.schema)])
+    return whole.sort_by([("row", "ascending"), ("cost_cents", "ascending")])
+
+
+def _closed_text(codes: Sequence[str], reasons: Mapping[str, str], accounts: Accounts) -> str:
+    """Return which services are left out, and why: "Ground does not deliver to PO boxes"."""
+    named: dict[str, list[str]] = {}
+    for code in codes:
+        named.setdefault(reasons[code], []).append(accounts.services.title_of(code))
+    return "; ".join(f"{listed(titles)} {why}" for why, titles in named.items())
+
+
+def _with_closed(
+    offers: pa.Table, warnings: Any, sold: SoldOffers, priced: pa.Table, accounts: Accounts
+) -> Any:
+    """Return the warnings of each offer, with the services that are not sold to its row."""
+    if not sold.closed:
+        return warnings
+    known: dict[int, list[str]] = {}
+    for line in priced.select(["row", "service"]).to_pylist():
+        if line["service"] in sold.closed.get(line["row"], ()):
+            known.setdefault(line["row"], []).append(line["service"])
+    said = {
+        row: f"left out: {_closed_text(codes, sold.closed[row], accounts)}"
+        for row, codes in known.items()
+    }
+    both = zip(
+        warnings.to_pylist(),
+        offers.column("row").to_pylist(),
+        offers.column("service").to_pylist(),
+        strict=True,
+    )
+    texts = [[own, said.get(row) if service else None] for own, row, service in both]
     return pa.array(["; ".join(filter(None, some)) or None for some in texts], pa.string())
 
 

@@ -33,8 +33,7 @@ from shipkit.plan.offers import (
     shop,
 )
 from shipkit.plan.plan import Edit
-from shipkit.plan.reach import within_reach
-from shipkit.plan.too_large import too_large
+from shipkit.plan.sold_offers import sold_offers
 from shipkit.schema import (
     EDITABLE,
     SHIPMENTS,
@@ -151,14 +150,8 @@ async def choose_services(
     if not len(rows):
         return table, problems_table()
     asked = table.take(pa.array(rows))
-    closed: dict[int, set[str]] = {}
-    if places_of is not None and any(entry.not_to for entry in offered):
-        closed = _closed(asked, offered, places_of(asked))
-    for row, codes in too_large(asked, offered).items():
-        closed.setdefault(row, set()).update(codes)
     shopped = await shop(asked, accounts, shipper)
-    offers = within_reach(shopped.offers, asked, offered, shipper)
-    offers = _without_closed(_without_unable(offers, asked, accounts, shipper), closed)
+    offers = sold_offers(shopped.offers, asked, accounts, shipper, places_of).offers
     mixed = np.zeros(len(rows), dtype=bool)
     chosen = np.full(len(rows), None, dtype=object)
     unsold: dict[int, tuple[str, ...]] = {}
@@ -189,27 +182,6 @@ async def choose_services(
         _not_compared(asked, shopped, named),
     ]
     return table, pa.concat_tables([unfitting, *met])
-
-
-def _without_unable(
-    offers: pa.Table, asked: pa.Table, accounts: Accounts, shipper: Address
-) -> pa.Table:
-    """Return the offers without those of accounts that cannot do what their row asks for.
-
-    With one account nothing is left out, and a row that no account can serve keeps its offers: the
-    row waits, and says which option is not offered.
-    """
-    if accounts.alone:
-        return offers
-    unable = {account.name: unable_rows(asked, account, shipper) for account in accounts}
-    if not any(unable.values()):
-        return offers
-    rows = offers.column("row").to_pylist()
-    sellers = [JointServices.parted(code or "")[0] for code in offers.column("service").to_pylist()]
-    able = [row not in unable.get(name, ()) for row, name in zip(rows, sellers, strict=True)]
-    served = {row for row, yes in zip(rows, able, strict=True) if yes}
-    keep = [yes or row not in served for row, yes in zip(rows, able, strict=True)]
-    return offers.filter(pa.array(keep, pa.bool_()))
 
 
 def _unsold(asked: pa.Table, named: pa.Array, unsold: dict[int, tuple[str, ...]]) -> pa.Table:
@@ -314,36 +286,6 @@ def parted(table: pa.Table, accounts: Accounts) -> tuple[pa.Table, pa.Array | No
     own_codes = pa.array(codes, pa.string()).take(services.indices)
     sellers = pa.array(names, pa.string()).take(services.indices)
     return table.set_column(at, SHIPMENTS.field("service"), own_codes), sellers
-
-
-def _closed(
-    asked: pa.Table, offered: ServiceList, kinds: Mapping[int, Sequence[str]]
-) -> dict[int, set[str]]:
-    """Return index of a row -> the services that do not go to its address."""
-    if not kinds:
-        return {}
-    rows = {number: row for row, number in enumerate(asked.column("row_number").to_pylist())}
-    return {
-        rows[number]: {entry.code for entry in offered if {*entry.not_to}.intersection(here)}
-        for number, here in kinds.items()
-    }
-
-
-def _without_closed(offers: pa.Table, closed: Mapping[int, set[str]]) -> pa.Table:
-    """Return the offers without those of services that do not go to the address of their row.
-
-    A row that no service goes to keeps its offers: validation says why it waits.
-    """
-    if not closed:
-        return offers
-    special = pc.is_in(offers.column("row").cast(pa.int64()), pa.array(list(closed), pa.int64()))
-    at = pc.indices_nonzero(special).to_pylist()
-    some = offers.take(pa.array(at, pa.int64())).select(["row", "service"]).to_pylist()
-    going = {offer["row"] for offer in some if offer["service"] not in closed[offer["row"]]}
-    keep = np.ones(offers.num_rows, dtype=bool)
-    for place, offer in zip(at, some, strict=True):
-        keep[place] = offer["row"] not in going or offer["service"] not in closed[offer["row"]]
-    return offers.filter(pa.array(keep))
 
 
 _NOTHING_FITS: Final = ["missing", "column_missing", "cell_not_number", "weight_not_positive"]

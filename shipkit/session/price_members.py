@@ -153,7 +153,10 @@ class PriceMembers(OrderMembers):
         """
         plan = self._run(self._plan)
         accounts = self._connection.accounts()
-        return to_frame(self._run(lambda: questions.shop(plan.table, plan.shipper, accounts)))
+        places_of = self._planner.places_of
+        return to_frame(
+            self._run(lambda: questions.shop(plan.table, plan.shipper, accounts, places_of))
+        )
 
     @in_turn
     def validate_addresses(self, *, accept: bool | Sequence[int] = False) -> pd.DataFrame:

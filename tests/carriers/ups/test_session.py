@@ -318,3 +318,30 @@ def test_a_column_that_has_the_shipper_pay_duties_reaches_the_wire(
     charges = rate["RateRequest"]["Shipment"]["PaymentDetails"]["ShipmentCharge"]
     assert charges[1] == {"Type": "02", "BillShipper": {"AccountNumber": "A1B2C3"}}
     assert ups_env.objections == []
+
+
+def test_shop_shows_what_a_rule_may_choose(ups_env: Any, shop: sk.Address) -> None:
+    # UPS prices Ground to a PO box, and does not deliver there.
+    places = [
+        {"Address": "12 Oak Street"},
+        {"Address": "P.O. Box 55"},
+        {"Address": "PSC 809 Box 2394", "City": "FPO", "State": "AE", "Zip": "09626"},
+        {"Address": "P.O. Box 56", "Packaging": "PAK"},  # not with Ground Saver
+    ]
+    orders = [{**ORDERS[0], "Order ID": f"S-{n}", **place} for n, place in enumerate(places, 1)]
+    with sk.BatchSession(orders, shipper=shop, carrier="ups") as session:
+        session.map(service="cheapest")
+        offered = session.shop()
+        preview = session.preview()
+    by_row = dict(iter(offered.groupby("row_number")))
+    assert len(by_row[1]) == 8
+    assert by_row[1]["warnings"].isna().all()
+    for n in (2, 3):
+        assert by_row[n]["service"].tolist() == ["ground_saver"]
+        assert by_row[n]["cheapest"].tolist() == [True]
+    assert "Ground, 3 Day Select" in by_row[2]["warnings"].iloc[0]
+    assert by_row[2]["warnings"].iloc[0].endswith("more does not deliver to PO boxes")
+    assert by_row[4]["service"].isna().all()
+    assert "does not deliver to PO boxes" in by_row[4]["problem"].iloc[0]
+    assert preview["service"].tolist()[:3] == ["ground_saver"] * 3
+    assert "does not deliver to PO boxes" in preview["problem"][3]
