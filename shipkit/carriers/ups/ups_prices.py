@@ -110,8 +110,8 @@ class UpsPrices:
         """Return the price of `shipment`, with its days from the ship date, or from today."""
         shipment = settled(shipment, shipper)
         wire.check(shipment, shipper, self._account)
-        body = await self._client.ask(self._rate_request(shipment, shipper))
-        return self._noted(self._price_of(body, shipment, shipper), shipment, shipper)
+        request = self._rate_request(shipment, shipper)
+        return self._noted(await self._priced(request, shipment, shipper), shipment, shipper)
 
     async def quote_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
@@ -293,14 +293,17 @@ class UpsPrices:
         )
 
     def _rate_request(self, shipment: Shipment, shipper: Address) -> wire.Request:
-        """Return the question for a price, with transit times from the ship date, or from today.
-
-        Whether UPS gives the days of Ground Saver is not known until it has answered once.
-        """
-        date = shipment.ship_date
-        if date is None and (shipment.service not in _NOT_SHOPPED or self._days_apart):
-            date = self.day(shipment, shipper)
+        """Return the question for a price, with transit times from the ship date, or from today."""
+        date = shipment.ship_date or self.day(shipment, shipper)
         return self._rate(shipment, shipper, date)
+
+    async def _priced(self, request: wire.Request, shipment: Shipment, shipper: Address) -> Rate:
+        """Return the price that a question asks for, of Ground Saver without days if need be."""
+        if shipment.service in _NOT_SHOPPED:
+            date = shipment.ship_date or self.day(shipment, shipper)
+            [rate] = await self._asked_apart(shipment, shipper, date)
+            return rate
+        return self._price_of(await self._client.ask(request), shipment, shipper)
 
     def _price_of(self, body: Any, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price of the shipment's own service in an answer of Rate."""
@@ -390,7 +393,7 @@ class UpsPrices:
         request, shipment = question
 
         async def ask() -> Rate:
-            return self._price_of(await self._client.ask(request), shipment, shipper)
+            return await self._priced(request, shipment, shipper)
 
         try:
             rate = await (pacer.repeat(ask) if pacer else ask())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+import shipkit as sk
 from shipkit.carriers.ups import responses, wire
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.ups_account import UPS
@@ -263,6 +264,36 @@ def test_without_days_for_ground_saver_its_price_is_asked_for_plainly(
     assert (rates[0].service, rates[0].transit_days) == ("ground_saver", None)
     kinds = [path.rsplit("/", 1)[1] for path in calls]
     assert (kinds.count("Ratetimeintransit"), kinds.count("Rate")) == (1, 2), "learned once"
+
+
+@pytest.mark.parametrize("ship_date", [None, "2026-12-02"])
+@pytest.mark.parametrize("gives_days", [True, False])
+def test_ground_saver_by_name_has_days_where_ups_gives_them(
+    server: Any, shop: Address, *, gives_days: bool, ship_date: str | None
+) -> None:
+    server.saver_days = gives_days
+    secret = SecretStr("s3cret-of-the-tests")
+    today = dt.date(2026, 11, 22)
+    ups = UPS("client-of-the-tests", secret, ACCOUNT, base_url=server.url, today=lambda: today)
+    orders = [
+        {
+            "Order ID": f"G-{n}",
+            "Name": "Ana Ruiz",
+            "Address": f"{n} Oak Street",
+            "City": "Austin",
+            "State": "TX",
+            "Zip": "73301",
+            "Weight (lb)": n,
+        }
+        for n in (1, 2, 3)
+    ]
+    with sk.BatchSession(orders, shipper=shop, carrier=ups) as session:
+        session.map(service="ground_saver", ship_date=ship_date)
+        frame = session.preview()
+    assert frame["cost"].notna().all()
+    assert frame["transit_days"].notna().all() == gives_days
+    assert frame["problem"].isna().all()
+    assert server.objections == []
 
 
 def test_where_ground_saver_does_not_run_nothing_more_is_asked(
