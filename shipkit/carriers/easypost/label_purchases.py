@@ -163,7 +163,16 @@ class LabelPurchases:
         states = [refund_status(part) for part in parts]
         for place, part in enumerate(parts):
             if states[place] not in ("submitted", "refunded"):
-                states[place] = await self._refunded(str(part["id"]))
+                try:
+                    states[place] = await self._refunded(str(part["id"]))
+                except CarrierError as error:
+                    both = zip(parts, states, strict=True)
+                    error.details["voided"] = tuple(
+                        str(one["tracking_code"])
+                        for one, state in both
+                        if state in ("submitted", "refunded")
+                    )
+                    raise
         done = all(state == "refunded" for state in states)
         return Refund.REFUNDED if done else Refund.SUBMITTED
 

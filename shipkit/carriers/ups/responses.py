@@ -168,8 +168,8 @@ def candidates(body: Any) -> list[str]:
     return list(dict.fromkeys(n for n in (text_of(c.get("TrackingNumber")) for c in found) if n))
 
 
-def voided(body: Any) -> str | None:
-    """Return None when everything was voided, else what was not, in UPS's words."""
+def voided(body: Any) -> tuple[str, tuple[str, ...]] | None:
+    """Return None when everything was voided, else what was not, and the numbers that were."""
     response = at(body, "VoidShipmentResponse")
     packages = listed(at(response, "PackageLevelResults"))
     left = [
@@ -178,15 +178,15 @@ def voided(body: Any) -> str | None:
         if text_of(at(p, "Status", "Code")) != "1"
     ]
     if left:
-        return f"{len(left)} of {len(packages)} packages were not voided"
+        done = [text_of(p.get("TrackingNumber")) for p in packages]
+        text = f"{len(left)} of {len(packages)} packages were not voided"
+        return text, tuple(number for number in done if number and number not in left)
     code = text_of(at(response, "SummaryResult", "Status", "Code"))
     if not code:
         raise Unreadable("no status in the answer")
-    return (
-        None
-        if code == "1" or (packages and not left)
-        else text_of(at(response, "SummaryResult", "Status", "Description")) or "not voided"
-    )
+    if code == "1" or packages:
+        return None
+    return text_of(at(response, "SummaryResult", "Status", "Description")) or "not voided", ()
 
 
 def addresses(body: Any, asked: Address) -> AddressCheck:

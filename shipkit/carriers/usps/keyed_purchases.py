@@ -210,19 +210,32 @@ class KeyedPurchases:
 
         Raises
         ------
-        CarrierRejected
-            USPS refused one, or only opened a dispute; the message names those that are canceled.
+        CarrierError
+            USPS refused one, only opened a dispute, or did not answer; ``voided`` of its details
+            are the numbers that are canceled.
         """
         done: list[str] = []
+        refused: list[CarrierRejected] = []
         for number in purchase.tracking_numbers:
             try:
                 await self._canceled(number)
             except CarrierRejected as error:
-                also = f" Canceled: {', '.join(done)}." if done else ""
-                raise CarrierRejected(
-                    f"{error.message}{also}", fix=error.fix, carrier_code=error.carrier_code
-                ) from None
-            done.append(number)
+                refused.append(error)
+                if error.carrier_code == "disputed":
+                    break  # so would be the others, which a person may not want
+            except CarrierError as error:
+                error.details["voided"] = tuple(done)
+                raise
+            else:
+                done.append(number)
+        if refused:
+            also = [f"Canceled: {', '.join(done)}."] if done else []
+            raise CarrierRejected(
+                " ".join([*(error.message for error in refused), *also]),
+                fix=refused[0].fix,
+                carrier_code=refused[0].carrier_code,
+                voided=tuple(done),
+            )
 
     def _remember(self, key: str, label: LabelSpec, one: Purchase) -> None:
         self._shown[key, label.format] = one

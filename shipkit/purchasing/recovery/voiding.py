@@ -32,7 +32,9 @@ from shipkit.purchasing.store.entries import (
     followed,
     micros,
     refund_in,
+    voided_in,
     with_refund,
+    with_voided,
 )
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.state import RowState
@@ -112,11 +114,23 @@ async def void_rows(
         refused: dict[int, CarrierError] = {}
 
         async def one(row: int) -> None:
+            done: list[str] = []  # a repeat that is not answered undoes nothing
+
+            async def attempt() -> Any:
+                try:
+                    return await own.carrier.void(_purchase(entries[row]))
+                except CarrierError as error:
+                    done.extend(error.details.get("voided", ()))
+                    raise
+
             try:
                 own = account_of(store, accounts, row)
-                refund = await own.pacer.repeat(lambda: own.carrier.void(_purchase(entries[row])))
+                refund = await own.pacer.repeat(attempt)
             except CarrierError as error:
                 refused[row] = error
+                part = _voided_in_part(entries[row], done, error)
+                if part is not None and ledger.state(row) is RowState.SHIPPED:
+                    await ledger.record([part], urgent=False)
                 return
             # Only after the carrier's answer: a row recorded too early would be paid for and look
             # voided.
@@ -224,7 +238,39 @@ def _purchase(entry: dict[str, Any]) -> Purchase:
 def _voided(entry: dict[str, Any], refund: Refund | None) -> LedgerEntry:
     """Return the entry that voids a row. It keeps numbers, charge and labels for the record."""
     details = with_refund(entry["details"], refund)
-    return followed(entry, event="voided", state=RowState.VOIDED)._replace(details=details)
+    made = followed(entry, event="voided", state=RowState.VOIDED)
+    before = voided_in(details)
+    if not before:
+        return made._replace(details=details)
+    return made._replace(
+        details=with_voided(details, ()),
+        tracking_numbers=(*before, *entry["tracking_numbers"]),
+        code=None,
+        message=None,
+        fix=None,
+    )
+
+
+def _voided_in_part(
+    entry: dict[str, Any], voided: Sequence[str], error: CarrierError
+) -> LedgerEntry | None:
+    """Return the entry of a row of which the carrier voided some labels, None where it did not.
+
+    The row has the others: what is printed, written back and handed over are those.
+    """
+    numbers = tuple(entry["tracking_numbers"])
+    done = [number for number in numbers if number in voided]
+    left = tuple(number for number in numbers if number not in done)
+    if not done or not left:
+        return None
+    return followed(entry, event="voided_in_part", state=RowState.SHIPPED)._replace(
+        tracking_numbers=left,
+        details=with_voided(entry["details"], (*voided_in(entry["details"]), *done)),
+        code=error.carrier_code or error.code,
+        message=f"{counted(len(done), 'label')} of {len(numbers)} voided ({', '.join(done)}), and "
+        f"the charge still counts them. {error.message}",
+        fix=error.fix,
+    )
 
 
 def _at(entry: dict[str, Any]) -> int:

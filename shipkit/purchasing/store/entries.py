@@ -34,7 +34,9 @@ __all__ = [
     "refund_in",
     "state_codes",
     "to_table",
+    "voided_in",
     "with_refund",
+    "with_voided",
     "without_labels",
 ]
 
@@ -164,6 +166,19 @@ def with_refund(details: str | None, refund: Refund | None) -> str | None:
     if refund is not None:
         found["refund"] = refund.value
     return json.dumps(found) if found else None
+
+
+def with_voided(details: str | None, numbers: Sequence[str]) -> str | None:
+    """Return the details of an entry with the labels of the row that are voided; () for none."""
+    found = {k: v for k, v in json.loads(details or "{}").items() if k != "voided"}
+    if numbers:
+        found["voided"] = list(numbers)
+    return json.dumps(found) if found else None
+
+
+def voided_in(details: str | None) -> tuple[str, ...]:
+    """Return the voided labels of a row of which others are not."""
+    return tuple(json.loads(details).get("voided", ())) if details else ()
 
 
 def is_owed(details: str | None) -> bool:

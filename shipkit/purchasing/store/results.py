@@ -17,7 +17,7 @@ from shipkit.errors import CheckpointCorrupt
 from shipkit.models import NUMBERED_REFERENCES
 from shipkit.plan.frames import movers, origins
 from shipkit.purchasing.store.chain import Chain
-from shipkit.purchasing.store.entries import last_entries, refund_in
+from shipkit.purchasing.store.entries import last_entries, refund_in, voided_in
 from shipkit.purchasing.store.segments import Part
 from shipkit.schema import RETURN_OF, minor_unit_scale, user_references
 from shipkit.state import JobStatus, RowState
@@ -294,16 +294,27 @@ def stored_labels(store: JobStore, rows: Sequence[int] | None) -> Iterator[Store
     """Yield the stored labels of `rows` in that order; None means all, in the plan's order."""
     if store.pruned:
         return
-    chain = store.chain(("row", "state", "label_sequence"))
+    chain = store.chain(("row", "state", "label_sequence", "details"))
     last = chain.table.take(last_entries(chain.table))
     last = last.filter(last.column("label_sequence").is_valid())
+    voided = _voided_labels(last)
     held = dict(
         zip(last.column("row").to_pylist(), last.column("label_sequence").to_pylist(), strict=True)
     )
     wanted = sorted(held) if rows is None else [row for row in rows if row in held]
     reader = _LabelReader(store, chain.segments, dict.fromkeys(held[row] for row in wanted))
     for row in wanted:
-        yield from reader.read(held[row], row)
+        gone = voided.get(row, ())
+        yield from (one for one in reader.read(held[row], row) if one.tracking_number not in gone)
+
+
+def _voided_labels(last: pa.Table) -> dict[int, tuple[str, ...]]:
+    """Return row -> its labels that are voided, of rows that have others."""
+    some = last.filter(pc.match_substring(last.column("details"), '"voided"'))
+    return {
+        line["row"]: voided_in(line["details"])
+        for line in some.select(["row", "details"]).to_pylist()
+    }
 
 
 def noted_files(store: JobStore, sequence: int) -> dict[str, bytes]:

@@ -720,6 +720,18 @@ def test_every_label_of_an_order_is_refunded(server, easypost, shipment):
     assert asked(easypost(), lambda one: one.refund_state(purchase)) is Refund.REJECTED
 
 
+def test_an_order_of_which_some_refunds_are_accepted_says_which(server, easypost, shipment):
+    two = shipment.model_copy(
+        update={"service": "ups:ground", "parcels": (Parcel(weight_lb=1), Parcel(weight_lb=2))}
+    )
+    purchase = bought(easypost(), two)
+    server.fault("refund", "422_texts", times=1, skip=1)
+    with pytest.raises(CarrierRejected) as refused:
+        asked(easypost(), lambda one: one.void(purchase))
+    assert refused.value.details["voided"] == purchase.tracking_numbers[:1]
+    assert asked(easypost(), lambda one: one.void(purchase)) is Refund.SUBMITTED
+
+
 def test_a_second_purchase_of_one_id_is_the_first_label(server, easypost, shipment):
     first = bought(easypost(), shipment)
     again = asked(

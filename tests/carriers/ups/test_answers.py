@@ -442,3 +442,22 @@ def test_an_answer_without_a_verdict_or_a_parcel_is_not_taken_for_not_found() ->
     ):
         line = tracking({"trackResponse": {"shipment": [shipment]}}, "1Z1")
         assert (line["status"], line["problem"]) == (status, problem)
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_a_void_of_some_packages_says_which(*, single: bool) -> None:
+    """Shipping.yaml, VoidShipmentResponse.PackageLevelResults: 1 is voided, 0 is not."""
+
+    def package(number: str, code: str) -> dict[str, Any]:
+        return {"TrackingNumber": number, "Status": {"Code": code, "Description": "x"}}
+
+    results: Any = [package("1Z1", "1"), package("1Z2", "0"), package("1Z3", "1")]
+    if single:
+        results = package("1Z2", "0")
+    status = {"Status": {"Code": "0", "Description": "Partially voided"}}
+    answer = {"VoidShipmentResponse": {"SummaryResult": status, "PackageLevelResults": results}}
+    assert responses.voided(answer) == (
+        ("1 of 1 packages were not voided", ())
+        if single
+        else ("1 of 3 packages were not voided", ("1Z1", "1Z3"))
+    )

@@ -8,6 +8,8 @@ from typing import Any
 import pyarrow.compute as pc
 import pytest
 
+from shipkit.carriers.accounts import Accounts
+from shipkit.plan import questions
 from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.recovery import decide, void_rows
 from shipkit.state import JobStatus
@@ -366,3 +368,33 @@ def test_a_dispute_is_no_refund_and_the_row_stays_shipped(home, server, usps):
     assert "opened the dispute 103789" in done.refused[0].message
     assert job.results().column("state").to_pylist() == ["shipped"]
     assert [one["state"] for one in server.sold()].count("disputed") == 1, "it stops at the first"
+
+
+@pytest.mark.parametrize("fault", ["refused", "reset_before"])
+def test_a_row_of_which_some_labels_are_canceled_has_the_others(home, server, usps, fault):
+    carrier = usps()
+    job = job_of(home, 1, carrier, cents=TWO_CENTS, parcels=TWO)
+    run(job, carrier)
+    first, second = job.results().column("tracking_numbers").to_pylist()[0]
+    server.fault("cancel", fault, times=1 if fault == "refused" else 9, skip=1)
+    done = asked(usps(), lambda one: void_rows(job, one, [0]))
+    assert (done.voided, [*done.refused]) == (0, [0])
+    [line] = job.results().to_pylist()
+    assert (line["state"], line["tracking_numbers"]) == ("shipped", [second])
+    assert line["charged_cents"] == TWO_CENTS, "what is refunded is not known"
+    assert f"1 label of 2 voided ({first})" in line["error_message"]
+    assert [one.tracking_number for one in job.labels()] == [second], "the other must not be used"
+    assert tracker_numbers(job, usps()) == [second]
+    server.forget_faults()
+    done = asked(usps(), lambda one: void_rows(job, one, [0]))
+    assert (done.voided, done.refused) == (1, {})
+    [line] = job.results().to_pylist()
+    assert (line["state"], line["tracking_numbers"]) == ("voided", [first, second])
+    assert (line["error_code"], line["error_message"]) == (None, None)
+    assert {one["state"] for one in server.sold()} == {"canceled"}
+
+
+def tracker_numbers(job, carrier):
+    """Return the numbers of which it is asked where they are."""
+    found = asked(carrier, lambda one: questions.track(job.results(), Accounts.of(one)))
+    return found.column("tracking_number").to_pylist()
