@@ -243,6 +243,20 @@ def test_a_discount_stops_at_the_minimum():
     assert card.quote_table(rows, SHOP).column("base_cents").to_pylist() == [900, 1200]
 
 
+@pytest.mark.parametrize("percent", [0, 40, 100])
+def test_a_minimum_above_the_list_price_does_not_raise_it(percent):
+    card = card_of(
+        zones=[("782", "100", "ground", "5")],
+        rates=[("ground", "5", lb, lb * 1000, 0) for lb in (1, 2)],
+        discounts=(Discount(Decimal(percent), minimum_cents=1500),),
+    )
+    rows = table({"postal_code": "10001"}, {"postal_code": "10001", "parcels": [parcel(2.0)]})
+    expected = [1000, 2000 if percent == 0 else 1500]
+    assert card.quote_table(rows, SHOP).column("base_cents").to_pylist() == expected
+    one_by_one = [card.quote(shipment_from_row(row), SHOP).base_cents for row in rows.to_pylist()]
+    assert one_by_one == expected
+
+
 def test_declared_value_is_charged_by_each_started_hundred_above_the_free_one():
     rule = Surcharge("declared", "other", cents=130, declared_value=True, free_cents=10_000)
     card = card_of(

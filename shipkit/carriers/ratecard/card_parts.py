@@ -214,7 +214,7 @@ class DimDivisor:
 
 @dataclass(frozen=True)
 class Discount:
-    """Percent off the list price of a service (empty: of all), never below `minimum_cents`.
+    """Percent off the list price of a service (empty: of all), to `minimum_cents` at the lowest.
 
     The first that matches holds. Where parcels are priced one by one, it is of each parcel's price.
     """
@@ -238,8 +238,8 @@ class Discount:
         )
 
     def of(self, cents: int) -> int:
-        """Return what is left of `cents`."""
-        return max(cents - share(cents, ppm(self.percent)), self.minimum_cents)
+        """Return what is left of `cents`. A minimum above the list price leaves that."""
+        return min(cents, max(cents - share(cents, ppm(self.percent)), self.minimum_cents))
 
 
 @dataclass(frozen=True)

@@ -296,7 +296,8 @@ def _base(card: RateCard) -> str:
         ]
         on = " AND ".join(test for test in tests if test) or "true"
         off = share_of("list_cents", ppm(discount.percent))
-        cases.append(f"WHEN {on} THEN greatest(list_cents - {off}, {discount.minimum_cents})")
+        left = f"greatest(list_cents - {off}, {discount.minimum_cents})"
+        cases.append(f"WHEN {on} THEN least(list_cents, {left})")
     return f"CASE {' '.join(cases)} ELSE list_cents END" if cases else "list_cents"
 
 
