@@ -287,6 +287,11 @@ class Preview:
         identity = self.plan.identity
         return identity.shown(seller) if isinstance(identity, JointIdentity) else str(identity)
 
+    @property
+    def movers(self) -> Any:
+        """The carrier that moves the parcels of each row, which may not be its account's."""
+        return self._sold["carrier"]
+
     @cached_property
     def _sold(self) -> dict[str, Any]:
         """The account, the carrier that moves the parcel, and the service of each row."""

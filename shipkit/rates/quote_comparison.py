@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.carriers.ratecard import RateCard
+from shipkit.carriers.ratecard.card_parts import card_service
+from shipkit.carriers.ratecard.zones import zone_name
 from shipkit.common import html
 from shipkit.common.words import aligned
 from shipkit.errors import InputError
@@ -163,7 +165,7 @@ _BOTH: Final = ("quoted_cents", "card_cents")
 def compare_quotes(shown: Preview, card: RateCard) -> QuoteComparison:
     """Return `card` next to the quotes of a preview, for the services that the preview has."""
     plan = shown.plan.table
-    priced = card.quote_table(plan, shown.plan.shipper)
+    priced = card.quote_table(_as_cards_name_them(shown), shown.plan.shipper)
     quotes = shown.quotes
     other = pc.and_(
         pc.is_valid(quotes["cost_cents"]), pc.not_equal(quotes["currency"], card.currency)
@@ -195,6 +197,22 @@ def compare_quotes(shown: Preview, card: RateCard) -> QuoteComparison:
     return QuoteComparison(table, unrated.filter(pc.invert(both)), card.name, card.currency)
 
 
+def _as_cards_name_them(shown: Preview) -> pa.Table:
+    """Return a plan with its services as cards call them, whoever sells them.
+
+    USPS's own ``priority`` is ``usps:priority``, and EasyPost's ``ups:ground`` is ``ground``.
+    """
+    plan = shown.plan.table
+    both = pa.table({"service": plan["service"], "carrier": shown.movers})
+    names = {
+        (line["service"], line["carrier"]): card_service(line["service"], line["carrier"])
+        for line in both.group_by(["service", "carrier"]).aggregate([]).to_pylist()
+    }
+    called = [names[pair] for pair in zip(*both.to_pydict().values(), strict=True)]
+    at = plan.schema.get_field_index("service")
+    return plan.set_column(at, plan.schema.field(at), pa.array(called, pa.string()))
+
+
 _REASON: Final = "the row has no quote"
 
 
@@ -218,12 +236,19 @@ def _differs(columns: dict[str, Any]) -> pa.Array:
     """Return the names of what differs on each row, joined by commas; null where nothing does."""
     names: list[list[str]] = [[] for _ in columns["change_cents"]]
     for name in (*PRICE_PARTS, *_CAUSES):
-        unlike = pc.not_equal(columns[f"quoted_{name}"], columns[f"card_{name}"])
+        quoted, card = columns[f"quoted_{name}"], columns[f"card_{name}"]
+        if name == "zone":  # USPS says "07"
+            quoted, card = _zone_names(quoted), _zone_names(card)
+        unlike = pc.not_equal(quoted, card)
         for row in pc.indices_nonzero(unlike).to_pylist():
             names[row].append(name.removesuffix("_cents"))
     for row in pc.indices_nonzero(columns["change_cents"]).to_pylist():
         names[row] = names[row] or [_UNSTATED]
     return pa.array([", ".join(row) or None for row in names], pa.string())
+
+
+def _zone_names(zones: Any) -> pa.Array:
+    return pa.array([text and zone_name(text) for text in zones.to_pylist()], pa.string())
 
 
 def _by_size(table: pa.Table) -> pa.Table:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 import shipkit as sk
+from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.plan.preview import Preview
 from shipkit.rates.quote_comparison import QUOTE_COLUMNS, compare_quotes
 
@@ -111,3 +113,48 @@ def test_arguments_that_would_not_be_read_are_refused(shown: Preview) -> None:
 def test_totals_are_nothing_to_group_by(shown: Preview, key: str) -> None:
     with pytest.raises(sk.ShipkitError, match="not a column to group by"):
         sk.compare(shown, CARD).by(key)
+
+
+@pytest.mark.parametrize(
+    ("seller", "own", "carrier", "rows"),
+    [
+        ("usps", "ground_advantage", "usps", 2),
+        ("easypost", "usps:ground_advantage", "usps", 2),
+        ("easypost", "fedex:ground", "fedex", 2),
+        ("easypost", "ups:ground", "ups", 2),
+        ("ups", "ground", "ups", 2),
+        ("ups", "ground", "fedex", 0),
+        ("easypost", "fedex:ground", "ups", 0),
+    ],
+)
+def test_a_service_is_found_on_the_card_of_its_carrier_whoever_sells_it(
+    shown: Preview, tmp_path: Path, seller: str, own: str, carrier: str, rows: int
+) -> None:
+    service = "Ground Advantage" if carrier == "usps" else "Ground"
+    (tmp_path / "zones.csv").write_text("origin,destination,zone\n782,787,2\n782,100,7\n")
+    (tmp_path / "rates.csv").write_text(
+        "Weight,2,7\n" + "".join(f"{n},{n},9\n" for n in range(1, 9))
+    )
+    card = sk.RateCard.from_files(
+        zones=tmp_path / "zones.csv", rates={service: tmp_path / "rates.csv"}, carrier=carrier
+    )
+    plan, quotes = shown.plan.table, shown.quotes
+    services = pa.array([own] * plan.num_rows, pa.string())
+    identity = CarrierIdentity(seller, "test", "A1B2C3")
+    sold = replace(
+        shown,
+        plan=replace(shown.plan, table=_with_services(plan, services), identity=identity),
+        quotes=_with_services(quotes, services),
+    )
+    assert len(compare_quotes(sold, card).frame) == rows
+
+
+def _with_services(table: pa.Table, services: pa.Array) -> pa.Table:
+    at = table.schema.get_field_index("service")
+    return table.set_column(at, table.schema.field(at), services)
+
+
+def test_a_zone_is_the_same_with_and_without_a_leading_zero(shown: Preview) -> None:
+    changed = quoted(shown, lambda line: {"zone": f"0{line['zone']}", "cost_cents": 1})
+    [line] = sk.compare(changed, CARD).differences.to_dict("records")
+    assert "zone" not in line["differs"]

@@ -53,6 +53,21 @@ CARD_SERVICES: Final = _card_services()
 """The services of cards: UPS's bare names (``ground``), and those of USPS and FedEx with their
 carrier, as an EasyPost account has them (``usps:priority``, ``fedex:ground``)."""
 
+
+def card_service(service: str | None, carrier: str | None) -> str | None:
+    """Return what cards call a service of a plan, by the carrier that moves the parcel.
+
+    Examples
+    --------
+    >>> card_service("priority", "usps"), card_service("ups:ground", "ups")
+    ('usps:priority', 'ground')
+    """
+    if service is None:
+        return None
+    own = service.rpartition(":")[2]
+    return f"{carrier}:{own}" if carrier in CARRIERS[1:] else own
+
+
 PARTS = ("base", "fuel", "residential", "delivery_area", "other")
 """The parts of a price; they add up to the cost. A surcharge belongs to one of the last four."""
 
