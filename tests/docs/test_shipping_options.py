@@ -91,7 +91,7 @@ POINT = {
 }
 EXAMPLES: dict[str, tuple[Shipment, dict[str, Any]]] = {
     "signature": (INSIDE, {"signature": "adult"}),
-    "saturday_delivery": (INSIDE, {"saturday_delivery": True}),
+    "saturday_delivery": (BY_AIR, {"saturday_delivery": True}),
     "is_return": (INSIDE, {"is_return": True}),
     "direct_delivery_only": (INSIDE, {"direct_delivery_only": True}),
     "shipper_release": (INSIDE, {"shipper_release": True}),

@@ -10,6 +10,7 @@ UPS does not take it is refused; nothing is left out. From UPS's files (Shipping
 - DocumentsOnlyIndicator: abroad, and not from the US to CA, PR or MX.
 - DirectDeliveryOnlyIndicator: the address on the label only.
 - AdditionalHandlingIndicator: on a package; "it's a non-corrugated package".
+- SaturdayDeliveryIndicator: of the services that have it (services.toml).
 - SimpleRate: one package; codes XS to XL. Sizes and services are those of UPS's pages on Simple
   Rate, from memory: 100, 250, 650, 1,050 and 1,728 cubic inches, 50 lb, within the US.
 - Notification codes: 6 shipped, 7 exception, 8 delivered; on the shipment.
@@ -22,11 +23,13 @@ from typing import Any, Final
 
 from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.route import Route, latin
+from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.text import clean
 from shipkit.models import Notify, Parcel, Shipment, Signature, SimpleRate
 
 __all__ = [
     "CUSTOMS_NUMBERS",
+    "demand_saturday",
     "demand_simple_rate",
     "documents_only",
     "notice_of_emails",
@@ -125,6 +128,22 @@ def demand_simple_rate(shipment: Shipment) -> None:
             f"parcels[{asks}].simple_rate",
             "UPS has no Simple Rate for this service.",
             "Correct the row, or leave simple_rate out.",
+        )
+
+
+def demand_saturday(route: Route, shipment: Shipment) -> None:
+    """Refuse a service without Saturday delivery, where the row asks for it.
+
+    From the US and Puerto Rico only: what runs on Saturdays elsewhere is for UPS to say.
+    """
+    if not shipment.saturday_delivery or route.pair[0] not in _US_PR:
+        return
+    entry = SERVICES.entry(shipment.service) if shipment.service in SERVICES else None
+    if entry is not None and not entry.facts.get("saturday"):
+        raise refuse(
+            "saturday_delivery",
+            f"UPS {entry.title} has no Saturday delivery to ask for.",
+            "Choose another service, or leave it out.",
         )
 
 

@@ -60,6 +60,7 @@ from shipkit.carriers.ups.route import (
 )
 from shipkit.carriers.ups.service_codes import code_of, service_of
 from shipkit.carriers.ups.service_options import (
+    demand_saturday,
     demand_simple_rate,
     documents_only,
     shipment_options,
@@ -145,6 +146,7 @@ def demand_service(route: Route, shipment: Shipment) -> None:
     demand_a_service_that_runs(route, shipment.service)
     demand_description(route, shipment)
     demand_simple_rate(shipment)
+    demand_saturday(route, shipment)
     demand_own_box(shipment)
     code_of(route, shipment)
 
@@ -167,6 +169,7 @@ def rate(
     if not shop:
         demand_a_service_that_runs(route, shipment.service)
         demand_simple_rate(shipment)
+        demand_saturday(route, shipment)
     body: dict[str, Any] = {
         "Shipper": {"ShipperNumber": account, **route.shipper.rated()},
         "ShipTo": route.destination.rated(residential=True),

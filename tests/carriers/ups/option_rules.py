@@ -91,7 +91,11 @@ def _of_packages(shipment: dict[str, Any], pair: tuple[str, str]) -> tuple[str, 
 
 
 def _whole(shipment: dict[str, Any], pair: tuple[str, str]) -> tuple[str, str] | None:
-    """Shipping.yaml: DocumentsOnlyIndicator and Notification."""
+    """Shipping.yaml: DocumentsOnlyIndicator and Notification; ups.com: Saturday delivery."""
+    code = shipment.get("Service", {}).get("Code")  # Shop has none
+    wanted = "SaturdayDeliveryIndicator" in shipment.get("ShipmentServiceOptions", {})
+    if wanted and pair[0] in _US_PR and code not in (None, "01", "02", "14", "07", "54"):
+        return OTHER, "Saturday delivery is not available for this service"
     if "DocumentsOnlyIndicator" in shipment and (
         pair[0] == pair[1] or pair in {("US", "CA"), ("US", "PR"), ("US", "MX")}
     ):

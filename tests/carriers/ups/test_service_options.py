@@ -150,3 +150,46 @@ def test_options_of_the_us_are_refused_abroad(
     abroad: Shipment, shop: Address, given: dict[str, Any], field: str
 ) -> None:
     assert refused(with_options(abroad, **given), shop) == field
+
+
+@pytest.mark.parametrize(
+    ("service", "sold"),
+    [
+        ("ground", False),
+        ("ground_saver", False),
+        ("3_day_select", False),
+        ("2nd_day_air_am", False),
+        ("next_day_air_saver", False),
+        ("2nd_day_air", True),
+        ("next_day_air", True),
+        ("next_day_air_early", True),
+    ],
+)
+def test_saturday_delivery_is_of_the_services_that_have_it(
+    shipment: Shipment, shop: Address, ups_module: Any, service: str, *, sold: bool
+) -> None:
+    asked = with_options(shipment, service=service, saturday_delivery=True)
+    if sold:
+        wire.check(asked, shop)
+        whole = of_rate(asked, shop)
+        assert whole["ShipmentServiceOptions"]["SaturdayDeliveryIndicator"] == ""
+    else:
+        assert refused(asked, shop) == "saturday_delivery"
+        whole = of_rate(with_options(shipment, service=service), shop)
+        whole["ShipmentServiceOptions"] = {"SaturdayDeliveryIndicator": ""}
+    answer = ups_module._option_rules().refused("rate", whole, ("US", "US"))
+    assert (answer is None) == sold, "the tests' server refuses what UPS does"
+
+
+def test_what_runs_on_saturdays_elsewhere_is_for_ups_to_say(shipment: Shipment) -> None:
+    shop = Address(
+        name="Jutta Brandt",
+        address_line1="Torstrasse 10",
+        city="Berlin",
+        postal_code="10119",
+        country="DE",
+        phone="+49301234567",
+    )
+    there = shop.model_copy(update={"postal_code": "20095", "city": "Hamburg"})
+    asked = with_options(shipment, ship_to=there, service="standard", saturday_delivery=True)
+    wire.check(asked, shop)

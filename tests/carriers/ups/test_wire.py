@@ -336,6 +336,9 @@ def shipments(draw: st.DrawFn) -> Shipment:
     )
 
 
+_ON_SATURDAYS = ("next_day_air", "2nd_day_air")
+
+
 @st.composite
 def shippable(draw: st.DrawFn) -> Shipment:
     """Shipments with little wrong, so that many get through."""
@@ -390,6 +393,7 @@ def shippable(draw: st.DrawFn) -> Shipment:
             "ship_to": to,
             "ship_from": None,
             "service": ServiceLevel(sound[3]),
+            "saturday_delivery": made.saturday_delivery and sound[3] in _ON_SATURDAYS,
             "customs": Customs(items=(item,)),
             "parcels": boxes,
             "references": {"po": "1"},
