@@ -27,9 +27,12 @@ CHOICES: Final = ("unknown is home", "unknown is business")
 def assumed(table: pa.Table, choice: str | None) -> tuple[pa.Table, tuple[int, ...]]:
     """Return a plan's table as it is priced and bought, and the rows that are not known.
 
-    Without a choice they stay empty, which carriers price as a business.
+    Without a choice they stay empty, which carriers price as a business. A return label is not
+    among them: its parcel is not delivered to its address.
     """
-    rows = np.flatnonzero(np.asarray(pc.is_null(table.column("residential"))))
+    goes_there = pc.invert(pc.fill_null(table.column("is_return"), False))  # noqa: FBT003 - a fill value
+    open_ = pc.and_(pc.is_null(table.column("residential")), goes_there)
+    rows = np.flatnonzero(np.asarray(open_))
     if choice is None or not len(rows):
         return table, tuple(rows.tolist())
     return turned(table, rows, home=choice == CHOICES[0]), tuple(rows.tolist())

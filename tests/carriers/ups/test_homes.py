@@ -132,3 +132,18 @@ def test_a_price_of_the_other_way_that_is_not_told_is_a_warning(
 def test_another_choice_is_refused(session: sk.BatchSession) -> None:
     with pytest.raises(InputError, match="unknown is home, unknown is business"):
         session.map(service="ground", residential="home")
+
+
+def test_a_return_label_goes_to_no_home(session: sk.BatchSession, server: Any) -> None:
+    session.map(service="ground", residential="unknown is home", returns="with_each")
+    frame = session.preview().set_index("row_number")
+    assert frame["other_way_cents"].notna().tolist() == [True] * 3 + [False] * 3
+    assert "not known of 3 addresses, priced as homes" in str(session.summary)
+    parcels, labels = frame["cost_cents"].to_numpy()[:3], frame["cost_cents"].to_numpy()[3:]
+    assert list(parcels - labels) == [_RESIDENTIAL] * 3
+    homes = [
+        "ResidentialAddressIndicator" in body["RateRequest"]["Shipment"]["ShipTo"]["Address"]
+        for _, path, _, body in server.seen
+        if "/rating/" in path
+    ]
+    assert (len(homes), sum(homes)) == (9, 3), "what costs the same either way is asked once"
