@@ -198,7 +198,7 @@ def compare_quotes(shown: Preview, card: RateCard) -> QuoteComparison:
 
 
 def _as_cards_name_them(shown: Preview) -> pa.Table:
-    """Return a plan with its services as cards call them, whoever sells them.
+    """Return a plan with its services as cards call them, whichever account sells them.
 
     USPS's own ``priority`` is ``usps:priority``, and EasyPost's ``ups:ground`` is ``ground``.
     """

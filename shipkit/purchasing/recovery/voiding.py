@@ -254,7 +254,7 @@ def _voided(entry: dict[str, Any], refund: Refund | None) -> LedgerEntry:
 def _voided_in_part(
     entry: dict[str, Any], voided: Sequence[str], error: CarrierError
 ) -> LedgerEntry | None:
-    """Return the entry of a row of which the carrier voided some labels, None where it did not.
+    """Return the entry of a row that lost some labels to a void, None where it did not.
 
     The row has the others: what is printed, written back and handed over are those.
     """
