@@ -180,7 +180,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real order files and UPS's specs; tests skip where it is missing."""
     path = ROOT.parent / "shared"
@@ -189,7 +189,7 @@ def shared() -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shop() -> Address:
     """The shipper of the tests."""
     return Address(

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "core_kit"))
 Orders = Callable[..., tuple[duckdb.DuckDBPyConnection, list[Column]]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def orders() -> Orders:
     """Make the tables ``selected`` and ``shipping_lines`` of rows by heading; give (connection,
     columns).
