@@ -34,7 +34,7 @@ def texts(tree: ast.Module) -> Iterator[str]:
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    inside = {
+    seen = docs | {
         id(part)
         for node in ast.walk(tree)
         if isinstance(node, ast.JoinedStr)
@@ -46,9 +46,7 @@ def texts(tree: ast.Module) -> Iterator[str]:
                 part.value if isinstance(part, ast.Constant) else "{}" for part in node.values
             )
         elif (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and id(node) not in docs | inside
+            isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in seen
         ):
             yield node.value
 
