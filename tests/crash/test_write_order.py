@@ -114,12 +114,20 @@ def rebuild(job: JobStore, started: dict[str, bytes], entries: dict, folder: Pat
     return JobStore(path)
 
 
-@pytest.fixture(params=[BookCarrier, TwoStepCarrier])
+KINDS = [BookCarrier, TwoStepCarrier]
+RUNS = [*((kind, 16) for kind in KINDS)] + [
+    pytest.param((kind, 40), marks=pytest.mark.slow) for kind in KINDS
+]
+"""A carrier, and the number of rows that a run buys of it."""
+
+
+@pytest.fixture(params=RUNS, ids=lambda run: f"{run[0].__name__}-{run[1]}")
 def recorded(request, home, tmp_path, monkeypatch):
-    """A run of 40 rows, what it did to the disk, and at which operation each label was sold."""
+    """A run, what it did to the disk, and at which operation each label was sold."""
     monkeypatch.setattr(shipkit.purchasing.store.compaction, "COMPACT_AFTER", 4)
     monkeypatch.setattr(shipkit.purchasing.store.compaction, "_SPARE_FOR_S", 0.0)
-    job = job_of(home, 40)
+    kind, rows = request.param
+    job = job_of(home, rows)
     started = {
         str(p.relative_to(job.path)): p.read_bytes() for p in job.path.rglob("*") if p.is_file()
     }
@@ -129,9 +137,9 @@ def recorded(request, home, tmp_path, monkeypatch):
     async def hook(carrier, shipment, reference):
         sold.append((len(disk.ops), shipment.order_id, reference))
 
-    carrier = request.param(tmp_path / "books.db", hook=hook, latency_s=0.005)
+    carrier = kind(tmp_path / "books.db", hook=hook, latency_s=0.005)
     asyncio.run(execute(job, carrier, pacer=Pacer(concurrency=4), grace_s=0.1))
-    assert state_counts(job) == {"shipped": 40}
+    assert state_counts(job) == {"shipped": rows}
     assert any("cmp-" in op.to for op in disk.ops), "there was a compaction"
     assert any(op.what == "remove" for op in disk.ops)
     return job, started, disk.ops, sold
@@ -174,10 +182,15 @@ def test_after_a_power_cut_at_any_place_every_row_that_may_have_been_sent_is_kno
         assert pending == [], (
             f"cut after {cut} operations: rows {pending} were sent and look untouched"
         )
-        assert sum(found.counts().values()) == 40
+        assert sum(found.counts().values()) == len(states)
 
 
-@pytest.mark.parametrize("recorded", [TwoStepCarrier], indirect=True)
+@pytest.mark.parametrize(
+    "recorded",
+    [(TwoStepCarrier, 16), pytest.param((TwoStepCarrier, 40), marks=pytest.mark.slow)],
+    indirect=True,
+    ids=["16", "40"],
+)
 @pytest.mark.parametrize("luck", LUCK)
 def test_after_a_power_cut_at_any_place_the_id_of_every_purchase_that_was_sent_is_known(
     recorded, tmp_path, luck
@@ -192,20 +205,21 @@ def test_after_a_power_cut_at_any_place_the_id_of_every_purchase_that_was_sent_i
 
 
 def test_a_torn_temporary_file_is_ignored(recorded, tmp_path):
-    job, started, ops, _ = recorded
+    job, started, ops, sold = recorded
+    rows = len(sold)
     for cut, op in enumerate(ops):
         if op.what != "write":
             continue
         torn = left_on_disk(ops[:cut], lambda op: True)
         torn[op.path] = op.data[: len(op.data) // 3]
-        assert sum(rebuild(job, started, torn, tmp_path / "after").counts().values()) == 40
+        assert sum(rebuild(job, started, torn, tmp_path / "after").counts().values()) == rows
 
 
 def test_after_a_power_cut_at_any_place_the_job_resumes_without_a_duplicate(
     request, recorded, tmp_path
 ):
     job, started, ops, sold = recorded
-    kind = request.node.callspec.params["recorded"]
+    kind, rows = request.node.callspec.params["recorded"]
     rng = random.Random(2)
     for cut in sorted(rng.sample(range(len(ops) + 1), 25)):
         found = rebuild(
@@ -216,6 +230,6 @@ def test_after_a_power_cut_at_any_place_the_job_resumes_without_a_duplicate(
         asyncio.run(execute(found, carrier, pacer=Pacer(concurrency=8), grace_s=0.05))
         sales = carrier.sales()
         carrier.books.close()
-        assert state_counts(found) == {"shipped": 40}
+        assert state_counts(found) == {"shipped": rows}
         assert set(sales.values()) == {1}
-        assert len(sales) == 40
+        assert len(sales) == rows
