@@ -91,10 +91,10 @@ def test_each_stage_has_a_schema_of_its_own_and_values_leave_none(planner):
     ids=["load", "where", "where()", "map", "map by another order number", "ship_from"],
 )
 def test_a_change_drops_what_was_made_of_it_and_nothing_else(planner, shop, change, left):
-    for _ in range(2):
+    for mapping in ({"template": TEMPLATE}, {"service": "ground"}):
         planner.load(rows(1, 2, 3))
         planner.ship_from(shop)
-        planner.map(template=TEMPLATE)
+        planner.map(**mapping)
         planner.normalized()
         change(planner)
         assert stages(planner) == left
