@@ -134,6 +134,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return next((start for start in ONE_PROCESS if nodeid.startswith(start)), nodeid)
 
+        def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+            # A test by itself is forgotten when it is done: xdist would look at all that a process
+            # had so far after each, which takes longer the more tests there are.
+            scope = self._split_scope(self.registered_collections[node][item_index])
+            work = self.assigned_work[node]
+            if len(work[scope]) > 1:
+                super().mark_test_complete(node, item_index, duration)
+                return
+            del work[scope]
+            self._reschedule(node)
+
     return Scheduling(config, log) if config.option.dist == "loadgroup" else None
 
 

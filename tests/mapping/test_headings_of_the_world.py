@@ -276,45 +276,38 @@ def mapped(tmp_path, row, **settings):
         )
 
 
-@pytest.mark.parametrize(
-    ("street", "number", "country", "line", "asked"),
-    [
-        ("Hauptstr.", "5", "DE", "Hauptstr. 5", False),
-        ("rue de Nice", "5", "France", "5 rue de Nice", False),
-        ("Main St", "5", "", "5 Main St", False),
-        ("Main St", "5.0", "US", "5 Main St", False),
-        ("5th Ave", "12", "US", "12 5th Ave", False),
-        ("Straße des 17. Juni", "4", "DE", "Straße des 17. Juni 4", False),
-        ("Hauptstr. 5", "5", "DE", "Hauptstr. 5", False),
-        ("12 Main St", "12", "US", "12 Main St", False),
-        ("Hauptstr. 5", "7", "DE", "Hauptstr. 5", True),
-        ("Sejong-daero", "7", "KR", "Sejong-daero", True),
-        ("Calle Mayor", "S/N", "ES", "Calle Mayor", False),
-        ("Calle Mayor", "", "ES", "Calle Mayor", False),
-    ],
-)
-def test_a_house_number_is_joined_as_in_its_country_or_asked_about(
-    tmp_path, street, number, country, line, asked
-):
-    row = {"Street": street, "House Number": number, "Country": country}
-    found, question, template = mapped(tmp_path, row)
-    assert (found, question) == (line, asked)
+HOUSES = [
+    ("Hauptstr.", "5", "DE", "Hauptstr. 5", False),
+    ("rue de Nice", "5", "France", "5 rue de Nice", False),
+    ("Main St", "5", "", "5 Main St", False),
+    ("Main St", "5.0", "US", "5 Main St", False),
+    ("5th Ave", "12", "US", "12 5th Ave", False),
+    ("Straße des 17. Juni", "4", "DE", "Straße des 17. Juni 4", False),
+    ("Hauptstr. 5", "5", "DE", "Hauptstr. 5", False),
+    ("12 Main St", "12", "US", "12 Main St", False),
+    ("Hauptstr. 5", "7", "DE", "Hauptstr. 5", True),
+    ("Sejong-daero", "7", "KR", "Sejong-daero", True),
+    ("Calle Mayor", "S/N", "ES", "Calle Mayor", False),
+    ("Calle Mayor", "", "ES", "Calle Mayor", False),
+]
+
+
+def test_a_house_number_is_joined_as_in_its_country_or_asked_about(tmp_path):
+    base = {"Name": "Ada Lee", "City": "X", "State": "", "Zip": "1", "Weight (lb)": "2"}
+    rows = [
+        {"Order ID": f"A{n}", **base, "Street": street, "House Number": number, "Country": country}
+        for n, (street, number, country, _, _) in enumerate(HOUSES)
+    ]
+    lines = [line for *_, line, _ in HOUSES]
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load(rows).map(service="ground")
+        assert session.mapped()["address_line1"].tolist() == lines
+        held = session.problems.query("code == 'column_not_understood'")["row_number"]
+        assert sorted({*held}) == [n for n, (*_, asked) in enumerate(HOUSES, 1) if asked]
+        template = session.template
     with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:  # the same by template
-        session.load(
-            [
-                {
-                    "Order ID": "A1",
-                    "Name": "A",
-                    "City": "X",
-                    "State": "",
-                    "Zip": "1",
-                    **row,
-                    "Weight (lb)": "2",
-                }
-            ]
-        )
-        session.map(template)
-        assert list(session.mapped()["address_line1"]) == [line]
+        session.load(rows).map(template)
+        assert session.mapped()["address_line1"].tolist() == lines
 
 
 def test_an_addition_follows_the_house_number(tmp_path):
