@@ -48,40 +48,47 @@ def held(tmp_path, *rows, severity="error", **mapping):
     return list(zip(found["row_number"], found["value"], strict=True))
 
 
-@pytest.mark.parametrize(
-    ("heading", "asks", "neutral"),
-    [
-        ("Building", "C", "n/a"),
-        ("Address Line 4", "Harbor Lofts", ""),
-        ("Numéro de voie", "12", "-"),
-        ("No. of Pallets", "3", "1"),
-        ("Label copies", "2", "1.0"),
-        ("Freight Collect", "Y", "no"),
-        ("Incoterms", "EXW", "DAP"),
-        ("Return Slip", "Print", "none"),
-        ("Adult Signature Needed", "yes", "no"),
-        ("Box 2 Weight", "7 lb", ""),
-        ("Package Weights", "5;7", ""),
-        ("Versicherung", "120,00", "0.00"),
-        ("Pay on delivery", "35.10", "0"),
-        ("Will Call", "TRUE", "FALSE"),
-        ("Paczkomat", "WAW01A", "brak"),
-        ("Dry Ice Weight", "5", "0.0"),
-        ("Lithium Battery", "UN3481", "None"),
-        ("EORI", "GB1234", ""),
-        ("Penthouse", "PH2", ""),
-        ("Address Line Four", "rear", "-"),
-        ("Toevoeging", "bis", ""),
-        ("No. Ext.", "101", ""),
-        ("Crates", "3", "1"),
-        ("Number of carton", "3", "1"),
-        ("Cartons Shipped", "2", "1"),
-    ],
-)
-def test_a_filled_instruction_holds_its_row_and_a_neutral_one_does_not(
-    tmp_path, heading, asks, neutral
-):
-    assert held(tmp_path, {heading: neutral}, {heading: asks}) == [(2, asks)]
+INSTRUCTIONS = [
+    ("Building", "C", "n/a"),
+    ("Address Line 4", "Harbor Lofts", ""),
+    ("Numéro de voie", "12", "-"),
+    ("No. of Pallets", "3", "1"),
+    ("Label copies", "2", "1.0"),
+    ("Freight Collect", "Y", "no"),
+    ("Incoterms", "EXW", "DAP"),
+    ("Return Slip", "Print", "none"),
+    ("Adult Signature Needed", "yes", "no"),
+    ("Box 2 Weight", "7 lb", ""),
+    ("Package Weights", "5;7", ""),
+    ("Versicherung", "120,00", "0.00"),
+    ("Pay on delivery", "35.10", "0"),
+    ("Will Call", "TRUE", "FALSE"),
+    ("Paczkomat", "WAW01A", "brak"),
+    ("Dry Ice Weight", "5", "0.0"),
+    ("Lithium Battery", "UN3481", "None"),
+    ("EORI", "GB1234", ""),
+    ("Penthouse", "PH2", ""),
+    ("Address Line Four", "rear", "-"),
+    ("No. Ext.", "101", ""),
+    ("Crates", "3", "1"),
+    ("Number of carton", "3", "1"),
+    ("Cartons Shipped", "2", "1"),
+]
+
+
+def test_a_filled_instruction_holds_its_row_and_a_neutral_one_does_not(tmp_path):
+    """Each heading in an order that asks for it, and in one that asks for nothing."""
+    empty = dict.fromkeys(heading for heading, *_ in INSTRUCTIONS)
+    rows = [
+        {**empty, heading: cell} for heading, *cells in INSTRUCTIONS for cell in reversed(cells)
+    ]
+    assert held(tmp_path, *rows) == [
+        (2 * n, asks) for n, (_, asks, _) in enumerate(INSTRUCTIONS, 1)
+    ]
+
+
+def test_an_addition_to_a_house_number_that_no_column_has_holds_its_row(tmp_path):
+    assert held(tmp_path, {"Toevoeging": ""}, {"Toevoeging": "bis"}) == [(2, "bis")]
 
 
 @pytest.mark.parametrize(

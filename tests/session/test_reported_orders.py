@@ -67,14 +67,25 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize("asked", [each for group in ASKED.values() for each in group])
-def test_a_column_that_asks_for_what_no_label_has_holds_its_row(tmp_path, shop, asked):
-    heading, cell = asked.split("=")
-    text = f"{HEAD},{heading}\n1,{ADA},{cell}\n2,{BO},\n"
-    _, errors, _ = read(tmp_path, shop, text)
+ALONE = {"who pays", "boxes"}
+"""Columns of these ask for the same of a row: each is in a file of its own."""
+ASKED_TOGETHER = [
+    *(group for name, group in ASKED.items() if name not in ALONE),
+    *([asked] for name in sorted(ALONE) for asked in ASKED[name]),
+]
+
+
+@pytest.mark.parametrize("group", ASKED_TOGETHER, ids=lambda group: group[0])
+def test_a_column_that_asks_for_what_no_label_has_holds_its_row(tmp_path, shop, group):
+    headings, cells = zip(*(asked.split("=") for asked in group), strict=True)
+    lines = [f"{HEAD},{','.join(headings)}"]
+    for n, cell in enumerate(cells):
+        lines.append(f"A{n},{ADA},{',' * n}{cell}{',' * (len(cells) - 1 - n)}")
+    lines.append(f"B,{BO}{',' * len(cells)}")
+    _, errors, _ = read(tmp_path, shop, "\n".join([*lines, ""]))
     # A payer without an account, an account without a payer, boxes whose weight is not clear.
     asks_for_more = {"missing", "parcel_weights_unclear", "column_not_understood"}
-    assert {row for row, _ in errors} == {1}
+    assert {row for row, _ in errors} == {*range(1, len(cells) + 1)}
     assert {code for _, code in errors} <= asks_for_more
 
 

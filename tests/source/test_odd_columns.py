@@ -59,20 +59,20 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_an_odd_column_is_read_and_the_session_goes_on(name, shop):
-    values, expected = ODD[name]
-    frame = GOOD.copy()
-    frame["odd"] = pd.Series(values, dtype=object) if name == "half characters" else values
-    session = sk.BatchSession(GOOD, shipper=shop)
-    session.load(frame)
-    read = [None if pd.isna(value) else value for value in session.sample()["odd"]]
-    if name == "wide decimals":
-        read[0] = read[0].split(".")[0]
-    assert read == expected
-    session.load(GOOD)
-    session.where("state = 'TX'")
-    assert len(session.map(service="ground").preview()) == 3
+def test_an_odd_column_is_read_and_the_session_goes_on(shop):
+    with sk.BatchSession(GOOD, shipper=shop) as session:
+        for name, (values, expected) in ODD.items():
+            frame = GOOD.copy()
+            frame["odd"] = pd.Series(values, dtype=object) if name == "half characters" else values
+            session.load(frame)
+            read = [None if pd.isna(value) else value for value in session.sample()["odd"]]
+            if name == "wide decimals":
+                read[0] = read[0].split(".")[0]
+            assert read == expected, name
+            session.load(GOOD)
+            assert session.order_count == 3, name
+        session.where("state = 'TX'")
+        assert len(session.map(service="ground").preview()) == 3
 
 
 def test_the_same_columns_in_an_arrow_table(shop):
