@@ -28,7 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 # The gate tries the same examples each time, so that no change fails for what another brought in;
-# `make search` tries new ones.
+# `make search` tries new ones, and more where a test says so (`settings.default.derandomize`).
 settings.register_profile("gate", derandomize=True)
 settings.register_profile("search", print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))

@@ -606,7 +606,11 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=20 if settings.default.derandomize else 60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(cards(), st.lists(ROWS, min_size=1, max_size=12), st.none() | st.just(dt.date(2026, 11, 10)))
 def test_one_by_one_and_in_bulk_agree_to_the_cent_on_any_card(card, rows, as_of):
     shipments = table(*rows)
@@ -623,7 +627,7 @@ def test_one_by_one_and_in_bulk_agree_to_the_cent_on_any_card(card, rows, as_of)
 
 
 @settings(
-    max_examples=25,
+    max_examples=8 if settings.default.derandomize else 25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -103,7 +103,7 @@ def sample(tmp_path_factory):
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(
-    max_examples=3 if settings.default.derandomize else 12,  # `make search` tries more
+    max_examples=3 if settings.default.derandomize else 12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

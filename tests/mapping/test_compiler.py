@@ -463,7 +463,7 @@ TEMPLATE = st.tuples(
 
 
 @settings(
-    max_examples=4 if settings.default.derandomize else 16,  # `make search` tries more
+    max_examples=4 if settings.default.derandomize else 16,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -185,7 +185,7 @@ NUMERIC = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25 if settings.default.derandomize else 60, deadline=None)
 @given(st.lists(NUMERIC, min_size=20, max_size=60))
 def test_python_and_sql_read_the_same_numbers(texts):
     con = duckdb.connect()

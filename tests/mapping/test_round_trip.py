@@ -145,7 +145,7 @@ def without_notes(problems):
 
 
 @settings(
-    max_examples=8,
+    max_examples=4 if settings.default.derandomize else 8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -158,7 +158,7 @@ def test_columns_and_their_template_make_the_same_plan_of_any_rows(orders, shop,
 
 
 @settings(
-    max_examples=5,
+    max_examples=3 if settings.default.derandomize else 5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -276,7 +276,7 @@ FIXED = st.one_of(
 
 
 @settings(
-    max_examples=15,
+    max_examples=5 if settings.default.derandomize else 15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

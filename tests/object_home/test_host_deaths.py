@@ -16,7 +16,7 @@ HARNESS = Path(__file__).parent.parent.parent / "benchmarks" / "host_deaths.py"
 @pytest.mark.parametrize(
     ("carrier", "deaths", "sleepers"),
     [
-        ("sandbox", 20, 4),
+        ("sandbox", 10, 4),
         pytest.param("sandbox", 1000, 100, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]),
         pytest.param("ups", 300, 30, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
     ],

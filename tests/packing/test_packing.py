@@ -476,7 +476,7 @@ def test_a_rule_or_table_that_cannot_be_used_is_refused(told, said):
         assert said in str(error.value)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10 if settings.default.derandomize else 25, deadline=None)
 @given(
     st.lists(
         st.tuples(st.decimals("0.01", "90", places=2), st.integers(1, 9)), min_size=1, max_size=6

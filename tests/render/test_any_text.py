@@ -59,7 +59,7 @@ def contents(draw: st.DrawFn) -> LabelContent:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20 if settings.default.derandomize else 40, deadline=None)
 @given(contents())
 def test_any_address_gives_a_pdf_whose_barcode_reads(content: LabelContent) -> None:
     document = pypdfium2.PdfDocument(pdf(content))
@@ -70,7 +70,7 @@ def test_any_address_gives_a_pdf_whose_barcode_reads(content: LabelContent) -> N
     assert content.tracking_number in [found.text for found in zxingcpp.read_barcodes(picture)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40 if settings.default.derandomize else 100, deadline=None)
 @given(contents())
 def test_no_text_ends_its_field_or_becomes_a_command(content: LabelContent) -> None:
     label = zpl(content).decode("ascii")

@@ -403,7 +403,9 @@ TABLES = st.integers(2, 4).flatmap(
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20 if settings.default.derandomize else 60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_whatever_the_cells_hold_they_are_read_as_written(
     tmp_path, rows, delimiter, end, quoting, encoding

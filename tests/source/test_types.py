@@ -275,7 +275,9 @@ def test_a_pin_that_cannot_be_used_says_so(tmp_path, types, words):
     )
 )
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20 if settings.default.derandomize else 60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_a_typed_cell_says_the_same_as_its_text(tmp_path, cells):
     column, values, _ = load(tmp_path, "measure", cells)

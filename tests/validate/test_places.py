@@ -113,7 +113,7 @@ ZIP = st.one_of(
 STATE = st.sampled_from(["MA", "CT", "NJ", "NY", "PR", "TX", "VT", "", " ", "0", "x", "|", None])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15 if settings.default.derandomize else 40, deadline=None)
 @given(st.lists(st.tuples(ZIP, STATE), min_size=20, max_size=80))
 def test_zips_are_read_alike_in_python_and_in_sql(rows):
     con = duckdb.connect()

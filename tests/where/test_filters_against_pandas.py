@@ -39,7 +39,7 @@ def table_of(rows):
     sign=st.sampled_from(list(SIGNS)),
     data=st.data(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20 if settings.default.derandomize else 40, deadline=None)
 def test_a_comparison_selects_what_pandas_selects(rows, column, sign, data):
     value = data.draw(
         {
@@ -84,7 +84,7 @@ def test_a_comparison_selects_what_pandas_selects(rows, column, sign, data):
     ),
     negated=st.booleans(),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12 if settings.default.derandomize else 25, deadline=None)
 def test_a_bound_list_is_membership(rows, wanted, negated):
     clause = f"word {'NOT ' if negated else ''}IN $wanted"
     expected = [
@@ -126,7 +126,7 @@ TREES = st.recursive(
 
 
 @given(rows=ROWS, clause=TREES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20 if settings.default.derandomize else 50, deadline=None)
 def test_what_is_written_anew_means_what_was_written(rows, clause):
     import duckdb
 
@@ -143,7 +143,7 @@ def test_what_is_written_anew_means_what_was_written(rows, clause):
 
 
 @given(text=st.text(max_size=60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20 if settings.default.derandomize else 50, deadline=None)
 def test_no_text_does_more_than_answer_or_raise_a_filter_error(text):
     columns = [Column("State", "state", "VARCHAR"), Column("n", "n", "BIGINT")]
     with contextlib.suppress(FilterError):
@@ -154,7 +154,7 @@ def test_no_text_does_more_than_answer_or_raise_a_filter_error(text):
     lines=st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 3)), min_size=1, max_size=10),
     wanted=st.integers(0, 3),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8 if settings.default.derandomize else 15, deadline=None)
 def test_an_order_is_kept_whole_when_any_of_its_lines_matches(lines, wanted):
     grouped = grouping.group(
         source.load([{"Order ID": order, "sku_count": count} for order, count in lines])

@@ -409,7 +409,7 @@ def shippable(draw: st.DrawFn) -> Shipment:
 
 
 FAST = settings(
-    max_examples=120,
+    max_examples=40 if settings.default.derandomize else 120,
     deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
