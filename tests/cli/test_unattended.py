@@ -155,13 +155,19 @@ def test_labels_that_cannot_be_saved_cost_no_other_file_and_no_job_id(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx", "parquet"])
-def test_a_preview_that_cannot_be_saved_is_named_without_a_traceback(
-    orders, shipper, tmp_path, ending
-):
+def test_a_preview_that_cannot_be_saved_is_named(cli, orders, shipper, tmp_path, ending):
     (tmp_path / f"full.{ending}").symlink_to("/dev/full")
-    done = shell(f"{SHIPKIT} preview {orders} --shipper {shipper} -o {tmp_path}/full.{ending}")
+    done = cli("preview", orders, "--shipper", shipper, "-o", f"{tmp_path}/full.{ending}")
+    assert done.code == 5
+    assert f"No space left on device, cannot be written: {tmp_path}/full.{ending}" in done.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_preview_that_cannot_be_saved_ends_without_a_traceback(orders, shipper, tmp_path):
+    (tmp_path / "full.xlsx").symlink_to("/dev/full")
+    done = shell(f"{SHIPKIT} preview {orders} --shipper {shipper} -o {tmp_path}/full.xlsx")
     assert done.returncode == 5
-    assert f"No space left on device, cannot be written: {tmp_path}/full.{ending}" in done.stderr
+    assert f"No space left on device, cannot be written: {tmp_path}/full.xlsx" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -194,24 +194,42 @@ def item(amount, currency):
     return f'{{"description": "Mug", "quantity": 1, "unit_value": {value}}}'
 
 
-@pytest.mark.parametrize(
-    ("own", "parcel", "items", "currency"),
-    [
-        ("", "", item(10, "EUR"), "EUR"),
-        ("", ', "declared_value": "5"', item(10, "EUR"), "EUR"),  # was USD, for both
-        ("", "", item(10, "EUR") + "," + item(10, "eur"), "EUR"),
-        ("", "", item(10, "EUR") + "," + item(10, "USD"), "EUR/USD"),  # was EUR, for both
-        ('"currency": "USD",', "", item(10, "EUR"), "EUR/USD"),
-        ('"cod_amount": {"amount": "3", "currency": "CAD"},', "", item(10, "CAD"), "CAD"),
-    ],
-)
-def test_amounts_of_a_template_have_one_currency_or_wait(shop, own, parcel, items, currency):
+CURRENCIES = [
+    ("", "", item(10, "EUR"), "EUR"),
+    ("", ', "declared_value": "5"', item(10, "EUR"), "EUR"),  # was USD, for both
+    ("", "", item(10, "EUR") + "," + item(10, "eur"), "EUR"),
+    ("", "", item(10, "EUR") + "," + item(10, "USD"), "EUR/USD"),  # was EUR, for both
+    ('"currency": "USD",', "", item(10, "EUR"), "EUR/USD"),
+    ('"cod_amount": {"amount": "3", "currency": "CAD"},', "", item(10, "CAD"), "CAD"),
+]
+
+
+def written(own, parcel, items, _):
+    return WRITTEN.format(own=own, parcel=parcel, items=items)
+
+
+def test_amounts_of_a_template_have_one_currency_or_wait(shop):
+    """A row for each: its template is chosen by its number."""
+    rows = [ROW | {"Order Number": f"A-{n}"} for n in range(len(CURRENCIES))]
+    template = "".join(
+        f"{{% if row.order_number == 'A-{n}' %}}{written(*case)}{{% endif %}}"
+        for n, case in enumerate(CURRENCIES)
+    )
+    with sk.BatchSession(rows, shipper=shop) as session:
+        table = session.map(template)._planner.normalized().table.to_pylist()
+        found = session.problems
+    held = found[found["code"] == "currency_unknown"]["row_number"].tolist()
+    assert [row["currency"] for row in table] == [currency for *_, currency in CURRENCIES]
+    assert held == [n for n, (*_, currency) in enumerate(CURRENCIES, 1) if "/" in currency]
+
+
+def test_a_template_without_a_choice_has_one_currency_or_waits(shop):
     with sk.BatchSession([ROW], shipper=shop) as session:
-        session.map(WRITTEN.format(own=own, parcel=parcel, items=items))
+        session.map(written(*CURRENCIES[3]))
         (row,) = session._planner.normalized().table.to_pylist()
         codes = session.problems["code"].tolist()
-    assert row["currency"] == currency
-    assert ("currency_unknown" in codes) is ("/" in currency)
+    assert row["currency"] == "EUR/USD"
+    assert "currency_unknown" in codes
 
 
 def test_short_names_are_fields_in_templates(shop):
