@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
+import itertools
 from functools import partial
 from pathlib import Path
 
@@ -241,6 +242,10 @@ CASES = [
         for part in ("access_point_name", "access_point_street", "access_point_city")
     ),
     ("dimensions_incomplete", "parcels[0].length_in", parcel(length_in=4.0)),
+    *(
+        ("dimensions_incomplete", "parcels[0].length_in", parcel(**{one: 4.0, other: 4.0}))
+        for one, other in itertools.combinations(("length_in", "width_in", "height_in"), 2)
+    ),
     ("ship_from_incomplete", "ship_from", {"ship_from": {"name": "Depot", "city": "Newark"}}),
 ]
 
