@@ -72,7 +72,7 @@ def both(orders, shop, template, rows, **said):
 def mapped_by(way, con, columns, template, shop):
     """What one way makes of the orders, before normalising: the texts, and what goes with them."""
     mapped = way(con, columns, MappingSpec(template=template), shop, *relations(con))
-    return (
+    made = (
         texts(con, mapped),
         mapped.problems.to_pylist(),
         mapped.questions,
@@ -80,24 +80,24 @@ def mapped_by(way, con, columns, template, shop):
         mapped.defaulted,
         mapped.template,
     )
+    return made, rendered_of(con, mapped)
 
 
-def rendered(con, columns, shop, template):
+def rendered_of(con, mapped):
     """Row numbers that were rendered one by one, None when all were."""
-    mapped = map_rows(con, columns, MappingSpec(template=template), shop, *relations(con))
     if mapped.relation.name == "rendered":
         return None
     names = {name for (name,) in con.execute("SELECT view_name FROM duckdb_views()").fetchall()}
-    return (
-        [
-            number
-            for (number,) in con.execute(
-                "SELECT row_number FROM mapping.orders_to_render ORDER BY 1"
-            ).fetchall()
-        ]
-        if "orders_to_render" in names
-        else []
-    )
+    if "orders_to_render" not in names:
+        return []
+    asked = con.execute("SELECT row_number FROM mapping.orders_to_render ORDER BY 1")
+    return [number for (number,) in asked.fetchall()]
+
+
+def rendered(con, columns, shop, template):
+    """The same, of a template."""
+    mapped = map_rows(con, columns, MappingSpec(template=template), shop, *relations(con))
+    return rendered_of(con, mapped)
 
 
 def texts(con, mapped):
@@ -586,9 +586,9 @@ def test_both_forms_of_a_filter_agree_on_every_text_and_number(every, shop, call
         )
         + '}, "parcels": [{"weight_lb": 1}]}'
     )
-    by_sql, by_row = (mapped_by(way, con, columns, template, shop) for way in WAYS)
+    by_sql, odd = mapped_by(map_rows, con, columns, template, shop)
+    by_row, _ = mapped_by(rendered_rows, con, columns, template, shop)
     assert by_sql == by_row
-    odd = rendered(con, columns, shop, template)
     assert {EVERY[number - 2] for number in odd if number > 1} < set(EVERY)
     assert 1 not in odd
     assert len(odd) < (len(EVERY) + 1) * 0.6
@@ -712,9 +712,10 @@ def short(orders):
 def test_these_leaves_need_no_rendering(short, shop, leaf):
     con, columns = short
     template = f'{{"description": {leaf}, "parcels": [{{"weight_lb": 1}}]}}'
-    by_sql, by_row = (mapped_by(way, con, columns, template, shop) for way in WAYS)
+    by_sql, odd = mapped_by(map_rows, con, columns, template, shop)
+    by_row, _ = mapped_by(rendered_rows, con, columns, template, shop)
     assert by_sql == by_row
-    assert rendered(con, columns, shop, template) == []
+    assert odd == []
 
 
 def test_these_leaves_are_the_same_shipment(orders, shop):
