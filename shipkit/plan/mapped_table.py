@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from shipkit.common.kept_plans import SMALL, run_small
 from shipkit.common.memory_database import memory_database
 from shipkit.common.sql import quoted
 
@@ -29,10 +30,9 @@ def as_mapped(shipments: pa.Table) -> pa.Table:
         nested = pa.types.is_nested(column.type) and column.name != "row_numbers"
         name = quoted(column.name)
         columns.append(f"to_json({name})::VARCHAR AS {name}" if nested else name)
-    con = memory_database()
-    try:
+    sql = f"SELECT {', '.join(columns)} FROM shipments"
+    if shipments.num_rows <= SMALL:  # to open a database takes longer than to fill the columns
+        return run_small(sql, shipments=shipments)
+    with memory_database() as con:
         con.register("shipments", shipments)
-        result = con.sql(f"SELECT {', '.join(columns)} FROM shipments")
-        return result.to_arrow_table()
-    finally:
-        con.close()
+        return con.sql(sql).to_arrow_table()
