@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("playwright", reason="needs playwright")
-pytest.importorskip("jupyterlab", reason="needs JupyterLab")
+for _needed in ("playwright", "jupyterlab"):  # each process of tests would import what one uses
+    if importlib.util.find_spec(_needed) is None:
+        pytest.skip(f"needs {_needed}", allow_module_level=True)
 
 
 def kit() -> ModuleType:

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 
 import nbformat
-import papermill
 import pytest
 
 import shipkit as sk
@@ -77,6 +76,8 @@ def test_a_notebook_takes_parameters_from_papermill(
 ):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     (tmp_path / "work").mkdir()
+    import papermill
+
     made = papermill.execute_notebook(
         str(HERE.parents[1] / "notebooks" / "02_filters_and_templates.ipynb"),
         str(tmp_path / "made.ipynb"),

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import nbformat
-import papermill
 import pytest
 from nbclient import NotebookClient
 
@@ -115,6 +114,8 @@ def test_papermills_copy_and_nbconverts_page_say_it_too(kernel_home: Path, tmp_p
 
     source, copy = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
     nbformat.write(notebook(SETUP, EXECUTE), source)
+    import papermill
+
     made = papermill.execute_notebook(source, copy, cwd=str(tmp_path), progress_bar=False)
     assert "30 of 30 labels" in bars(made.cells[1])[0]
     kept = nbformat.read(copy, as_version=4)

@@ -12,8 +12,14 @@ from shipkit.errors import FilterError
 from shipkit.orders import grouping, source, where
 from shipkit.orders.where.bench import FilterBench
 
-CELL = "aB\u00e9 " * 8_000
-LONG = pa.table({"note": [CELL] * 3_000, "state": ["CA"] * 3_000, "day": ["2026-11-05"] * 3_000})
+
+@pytest.fixture(scope="module")
+def long() -> pa.Table:
+    """Three thousand orders with a note of 40,000 bytes each."""
+    cell = "aB\u00e9 " * 8_000
+    return pa.table(
+        {"note": [cell] * 3_000, "state": ["CA"] * 3_000, "day": ["2026-11-05"] * 3_000}
+    )
 
 
 def replaced(text: str, new: int) -> str:
@@ -37,10 +43,10 @@ def replaced(text: str, new: int) -> str:
     ],
     ids=lambda text: text[:30],
 )
-def test_a_filter_that_makes_too_long_texts_is_refused_before_it_runs(clause, what):
+def test_a_filter_that_makes_too_long_texts_is_refused_before_it_runs(long, clause, what):
     began = time.process_time()
     with pytest.raises(FilterError) as caught:
-        where.matching(LONG, clause)
+        where.matching(long, clause)
     assert what in str(caught.value)
     assert time.process_time() - began < 5
 
@@ -53,17 +59,17 @@ def test_a_filter_that_makes_too_long_texts_is_refused_before_it_runs(clause, wh
         ("concat(note, note, state) = 'x'", 4 * 3 * 40_000),
     ],
 )
-def test_long_cells_are_filtered_in_batches_that_fit(clause, bytes_of_a_row):
+def test_long_cells_are_filtered_in_batches_that_fit(long, clause, bytes_of_a_row):
     with FilterBench() as bench:
-        checked = bench.checked([clause], bench.columns_of(LONG), {})
-        batches = bench._in_batches(LONG.select(["note", "state"]), checked).to_batches()
+        checked = bench.checked([clause], bench.columns_of(long), {})
+        batches = bench._in_batches(long.select(["note", "state"]), checked).to_batches()
     most = 256 * 1024 * 1024 // os.cpu_count() // bytes_of_a_row
     assert max(batch.num_rows for batch in batches) <= most < 2_048
     assert sum(batch.num_rows for batch in batches) == 3_000
 
 
-def test_small_batches_find_the_same_rows():
-    rows = LONG.set_column(1, "state", pa.array(["CA", "TX", None] * 1_000))
+def test_small_batches_find_the_same_rows(long):
+    rows = long.set_column(1, "state", pa.array(["CA", "TX", None] * 1_000))
     assert len(where.matching(rows, "lower(note) LIKE 'ab%' AND state = 'CA'")) == 1_000
 
 
