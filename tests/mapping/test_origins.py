@@ -137,6 +137,9 @@ def test_the_shippers_own_place_is_no_other_origin(orders):
 )
 def test_a_part_that_one_known_place_has_is_that_place(orders, cells):
     assert origin(orders, cells) == ("Shop East", "Newark", "07102")
+
+
+def test_a_country_that_every_place_is_in_is_no_other_origin(orders):
     assert origin(orders, {"Ship From Country": "USA"}) is None
 
 

@@ -182,6 +182,9 @@ def test_a_bundle_and_its_parts_are_not_both_weighed(heading, cells, packed):
 )
 def test_a_line_with_a_point_is_a_part_of_the_line_before_it(packed, cells):
     assert packed(*tea_set(6, "Line", cells))[1] == [(1, "error", "bundle_weighed_twice")]
+
+
+def test_numbers_of_lines_with_a_point_each_are_no_parts(packed):
     assert packed(*tea_set(6, "Line", ("1.0", "2.0", "3.0")))[1] == []
 
 
