@@ -41,9 +41,11 @@ _INCOMPLETE_ITEMS: Final = """
         customs.items,
         lambda i: i.description IS NULL
             OR i.unit_value_cents IS NULL
+            OR i.unit_value_cents < 0
             OR coalesce(i.quantity, 0) <= 0
     )
 """
+
 
 _PRINTED: Final = {
     "name": "ship_to.name",
@@ -342,7 +344,7 @@ RULES: Final[tuple[Rule, ...]] = (
         field="customs.items",
         fails=f"len(customs.items) > 0 AND len({_INCOMPLETE_ITEMS}) > 0",
         value="NULL",
-        problem="'description, quantity or value of a customs item is missing'",
+        problem="'description, quantity or value of a customs item is missing, or below zero'",
         fix="Give all three for every item.",
     ),
     Rule(

@@ -22,6 +22,7 @@ from shipkit.common.kept_plans import SMALL, registered, run
 from shipkit.common.places import US_DOMAIN, country_codes, state_codes, zip3_states
 from shipkit.models import Address
 from shipkit.orders.carrier_rules import PLACE_CONDITIONS, carrier_rules
+from shipkit.orders.customs_rules import CUSTOMS_RULES
 from shipkit.orders.delivery_places import (
     NO_BOX,
     box_columns,
@@ -36,7 +37,7 @@ from shipkit.orders.rules import RULES
 from shipkit.schema import PROBLEMS
 from shipkit.services import ServiceList
 
-__all__ = ["RULES", "Rule", "check", "places_of", "sentence"]
+__all__ = ["CUSTOMS_RULES", "RULES", "Rule", "check", "places_of", "sentence"]
 
 Place = tuple[str, str | None]
 """Country and state."""
@@ -72,7 +73,8 @@ def check(
     today
         Ship dates before this day are problems. None: they are not checked.
     """
-    rules = (*RULES, *carrier_rules(offered))
+    papers = shipments.column("customs").null_count < shipments.num_rows
+    rules = (*RULES, *(CUSTOMS_RULES if papers else ()), *carrier_rules(offered))
     suspects = _suspects(con, shipments, shipper, rules, today)
     queries = _queries_of_broken(rules, suspects)
     if not queries:

@@ -87,6 +87,13 @@ def test_an_order_with_nothing_left_waits(heading, packed):
     assert packed(line(**{heading: gone}), ignore=[heading]) == ([10], [])
 
 
+@pytest.mark.parametrize("quantity", [0, "0.0"])
+def test_an_order_of_no_units_waits(quantity, packed):
+    assert packed(line(quantity))[1] == [(1, "error", "nothing_to_ship")]
+    both = [{**line(n), "Order ID": "A1"} for n in (0, 2)]
+    assert packed(*both)[1] == []
+
+
 def test_units_that_were_shipped_are_a_question(packed):
     row = line(**{"Quantity Shipped": 4})
     assert packed(row)[1] == [(1, "error", "quantity_unclear")]

@@ -16,7 +16,7 @@ from shipkit.models import Address
 from shipkit.orders.delivery_places import may_name_a_box
 from shipkit.orders.heading_words import word_file
 from shipkit.orders.validate import check, places_of
-from shipkit.plan import resolve
+from shipkit.plan import sold_offers
 from shipkit.schema import SHIPMENTS
 from shipkit.services import ServiceList
 
@@ -258,7 +258,7 @@ def test_a_rule_chooses_among_the_services_that_go_there(shop, rule):
     table = pa.Table.from_pylist(rows, schema=SHIPMENTS)
     kinds = places_of(duckdb.connect(), table, shop)
     assert kinds == {0: ["po_box"], 2: ["military"]}
-    closed = resolve._closed(table, SERVICES, kinds)
+    closed = sold_offers._closed(table, SERVICES, kinds)
     assert {*closed} == {0, 2}
     offers = pa.table(
         {
@@ -266,7 +266,7 @@ def test_a_rule_chooses_among_the_services_that_go_there(shop, rule):
             "service": ["ground", "ground_saver"] * 3,
         }
     )
-    left = resolve._without_closed(offers, closed).to_pylist()
+    left = sold_offers._without_closed(offers, closed).to_pylist()
     assert [(each["row"], each["service"]) for each in left] == [
         (0, "ground_saver"),
         (1, "ground"),
@@ -274,7 +274,7 @@ def test_a_rule_chooses_among_the_services_that_go_there(shop, rule):
         (2, "ground_saver"),
     ]
     only = offers.filter(pc.equal(offers.column("service"), "ground"))
-    assert resolve._without_closed(only, closed).num_rows == 3, "validation says why it waits"
+    assert sold_offers._without_closed(only, closed).num_rows == 3, "validation says why it waits"
 
 
 def test_a_box_that_no_service_goes_to_waits_with_the_reason_of_the_place(tmp_path, shop):

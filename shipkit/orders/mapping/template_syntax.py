@@ -209,7 +209,9 @@ class Rewriter(NodeTransformer):
 
     def _column(self, node: nodes.Expr, key: str, shown: str) -> nodes.Node:
         if key not in self.keys and id(node) not in self.guarded:
+            key_of = self.by_heading.get(shown)  # row.Zip, for the column "Zip"
             hint = nearest(shown, [*self.keys, *self.by_heading])
+            hint = f"did you mean {key_of}?" if key_of else hint
             raise TemplateError(
                 f"Template line {node.lineno}: there is no column "
                 f"{shown!r}{'; ' + hint if hint else '.'}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from shipkit.models import Address
 from shipkit.orders import expressions as sql
 from shipkit.orders.currencies import own_currency_sql
 from shipkit.orders.fields import Column, phrase
+from shipkit.orders.heading_words import word_file
 from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, MappingSpec
 from shipkit.orders.packing.customs_papers import papers_of_lines, papers_sql, papers_struct
 from shipkit.orders.packing.lines import LineColumns, Sums
@@ -141,7 +143,7 @@ def _with_items(
                 a.currency,
                 {_text(columns, "item_name")} AS item_name,
                 {_text(columns, "sku")} AS sku,
-                {_text(columns, "hs_code")} AS hs_code,
+                {_unless_nothing(_text(columns, "hs_code"))} AS hs_code,
                 {_origin(columns)} AS origin_country,
                 {papers_of_lines(columns)},
                 {quantity} AS quantity,
@@ -299,15 +301,21 @@ def _text(columns: LineColumns, role: str) -> str:
     return f"nullif(trim(CAST(l.{quoted(column.key)} AS VARCHAR)), '')"
 
 
+def _unless_nothing(text: str) -> str:
+    """Return SQL of a text, null for a cell such as "n/a"."""
+    nothing = sql.quoted_list(word_file("options")["nothing"])
+    return f"CASE WHEN lower({text}) NOT IN ({nothing}) THEN {text} END"
+
+
 def _origin(columns: LineColumns) -> str:
-    """Return SQL of the country code that the cell names, null for a text that names none."""
+    """Return SQL of the country code that the cell names; a text that names none stays."""
     if not columns.of_role("origin_country"):
         return "NULL::VARCHAR"
     text = _text(columns, "origin_country")
     cells = columns.orders.con.execute(
         f"SELECT DISTINCT {text} FROM {columns.orders.shipping_lines.sql} l"
     ).fetchall()
-    codes = {str(word): sql.quote(_iso(str(word))) for (word,) in cells if word}
+    codes = {str(word): sql.quote(_made_in(str(word))) for (word,) in cells if word}
     return sql.choose(text, codes, "NULL::VARCHAR")
 
 
@@ -364,6 +372,18 @@ def _filled(con: duckdb.DuckDBPyConnection, table: pa.Table, given: Mapping[str,
         FROM shipments
         """,
     )
+
+
+def _made_in(text: str) -> str | None:
+    """Return the code of the country in a cell, None for "n/a", else the text: a problem later."""
+    if text.strip().casefold() in word_file("options")["nothing"]:
+        return None
+    return _iso(text) or _iso(_MADE_IN.sub("", text)) or text
+
+
+_MADE_IN: Final = re.compile(
+    r"(?i)^\s*(?:made|manufactured|produced|product|origin)(?: in| of)?:? "
+)
 
 
 def _iso(text: str) -> str | None:

@@ -211,7 +211,7 @@ def quantity_problems(
             for question, hit in zip(questions, hits, strict=True)
             if hit and not _is_total(schema, lines, question)
         ]
-    if counts.others:
+    if counts.others or counts.ordered is not None:
         found.append(_nothing_left(schema, selected, lines, counts))
     if per_unit and counts.ordered is None and not counts.others:
         found.append(_no_quantity(schema, selected, orders, counts.ignored))
@@ -401,17 +401,21 @@ def _unclear(column: Column, ordered: str | None, role: str) -> _Question:
 
 
 def _nothing_left(schema: StageSchema, selected: Relation, lines: str, counts: Counts) -> pa.Table:
+    columns = [*counts.others.values(), *counts.columns]
+    units = counts.sql if counts.others else _number(columns[0])  # below zero is a problem already
+    if not one(schema.con, f"SELECT count(*) FROM {lines} WHERE {units} = 0")[0]:
+        return problems_table()
+    words = "nothing of the order is left to ship" if counts.others else "the quantity is 0"
     return _problems(
         schema,
         f"""
-        SELECT order_row AS row_number, 'nothing of the order is left to ship' AS problem
-        FROM (SELECT order_row, {counts.sql} AS units FROM {lines})
+        SELECT order_row AS row_number, {sql.quote(words)} AS problem
+        FROM (SELECT order_row, {units} AS units FROM {lines})
         GROUP BY order_row
         HAVING max(units) = 0
         """,
         selected,
-        f'Leave it out with where(...). To ship it anyway: map(ignore=["'
-        f'{next(iter(counts.others.values())).name}"]).',
+        f'Leave it out with where(...). To ship it anyway: map(ignore=["{columns[0].name}"]).',
         "nothing_to_ship",
         "error",
     )

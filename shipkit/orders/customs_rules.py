@@ -1,0 +1,75 @@
+"""Rules of the goods on customs papers; they are read only where a shipment has such papers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shipkit.common.places import country_codes
+from shipkit.orders.damage_words import damage_words
+from shipkit.orders.expressions import case, quoted_list
+from shipkit.orders.heading_text import word_file
+from shipkit.orders.rule import Rule
+
+__all__ = ["CUSTOMS_RULES"]
+
+_HS_CODE: Final = "[0-9]{6}|[0-9]{8,13}"
+"""Digits of a code of the Harmonized System: six, and those of a country after them."""
+
+_NOT_SAID: Final = sorted(
+    {word for name in ("unsaid", "elsewhere", "not_shipped") for word in damage_words(name)}
+)
+_VAGUE: Final[list[str]] = word_file("customs_cells")["vague"]
+
+
+def _items(condition: str) -> str:
+    """Return SQL of the customs items of which a condition on ``i`` is true."""
+    return f"list_filter(customs.items, lambda i: coalesce({condition}, false))"
+
+
+def _of_items(code: str, leaf: str, condition: str, problem: str, fix: str, **more: str) -> Rule:
+    """Return a rule that names the first item of which a condition is true."""
+    wrong = f"{_items(condition)}[1].{leaf}"
+    return Rule(
+        code=code,
+        field="customs.items",
+        fails=case(("len(customs.items) > 0", f"len({_items(condition)}) > 0"), otherwise="false"),
+        value=wrong,
+        problem=f"""'"' || {wrong} || '" {problem}'""",
+        fix=fix,
+        **more,
+    )
+
+
+CUSTOMS_RULES: Final = (
+    _of_items(
+        "customs_description",
+        "description",
+        f"lower(trim(i.description)) IN ({quoted_list(_NOT_SAID)})"
+        " OR regexp_matches(i.description, '^=|^[[{].*[]}]$')",
+        "does not say what the goods are",
+        "Write what they are, as for customs: cotton shirt.",
+    ),
+    _of_items(
+        "customs_description",
+        "description",
+        f"lower(trim(i.description)) IN ({quoted_list(_VAGUE)})",
+        "may be refused: it does not say what the goods are",
+        "Write what they are, as for customs: cotton shirt.",
+        severity="warning",
+    ),
+    _of_items(
+        "customs_hs_code",
+        "hs_code",
+        f"NOT regexp_full_match(regexp_replace(i.hs_code, '[ .-]', '', 'g'), '{_HS_CODE}')"
+        " OR regexp_full_match(i.hs_code, '[0 .-]*|[0-9]{5,}[.]0')",
+        "is not an HS code, which has 6 or 8 to 13 digits",
+        "Correct it, with its leading zeros; or leave it empty.",
+    ),
+    _of_items(
+        "customs_origin",
+        "origin_country",
+        f"i.origin_country NOT IN ({quoted_list(sorted({*country_codes().values()}))})",
+        "is not a country of origin",
+        "Write the country that the goods were made in: its code or its name.",
+    ),
+)
