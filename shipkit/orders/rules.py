@@ -58,6 +58,14 @@ _PRINTED: Final = {
 }
 
 
+_EMAIL: Final = (
+    r"""[^\s@,;:<>()\[\]".\\][^\s@,;:<>()\[\]"\\]*@"""
+    r"(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?[.])+\p{L}[\p{L}\p{N}-]*[\p{L}\p{N}]"
+)
+"""One e-mail address on the internet, without quotes: of a name and a domain with a letter."""
+_NO_EMAIL: Final = f"(contains(email, '..') OR NOT regexp_full_match(email, '{_EMAIL}'))"
+
+
 def _unknown_state(country: str, what: str, names: str) -> Rule:
     """Return the rule of states that a country does not have."""
     return Rule(
@@ -214,6 +222,29 @@ RULES: Final[tuple[Rule, ...]] = (
         value="coalesce(name, company)",
         problem="""'"' || coalesce(name, company) || '" is an email address, not a name'""",
         fix="Fill in the name of the recipient.",
+    ),
+    *(
+        Rule(
+            code="email_format",
+            field="ship_to.email",
+            fails=case(
+                (
+                    "email IS NOT NULL",
+                    f"coalesce(notify, 'none') {sent} 'none' AND {_NO_EMAIL}",
+                ),
+                otherwise="false",
+            ),
+            value="email",
+            problem="CASE WHEN length(email) - length(replace(email, '@', '')) > 1 "
+            f"""THEN '"' || email || '" is not one e-mail address{and_so}' """
+            f"""ELSE '"' || email || '" is not an e-mail address{and_so}' END""",
+            fix="Write one address, such as ada@example.com, or leave the cell empty.",
+            severity=severity,
+        )
+        for sent, severity, and_so in (
+            ("<>", "error", ", and a notice is asked for"),
+            ("=", "warning", "; carriers leave it out or refuse it"),
+        )
     ),
     Rule(
         code="zip_format",

@@ -273,6 +273,7 @@ WARNED = [
         {**ABROAD, "country": "MX", "state": "JAL", "postal_code": "06600"},
     ),
     ("po_box_kept", "ship_to.address_line1", {"address_line2": "PO Box 77"}),
+    ("email_format", "ship_to.email", {"email": "ada@example,com"}),
     ("phone_missing", "ship_to.phone", {**ABROAD, "phone": None}),
     ("customs_missing", "customs", {**ABROAD, "customs": None}),
 ]
@@ -283,6 +284,45 @@ def test_what_may_go_wrong_is_a_warning(shop, code, field, change):
     assert [
         (p["row_number"], p["code"], p["field"], p["severity"]) for p in found(shop, {}, change)
     ] == [(2, code, field, "warning")]
+
+
+NO_EMAILS = [
+    *("ada@", "ada", "@example.com", "ada@example", "ada@example,com", "ada@@example.com"),
+    *("ada@example.com, bo@example.com", "ada@example.com;bo@example.com", "ada@.com"),
+    *("ada @ example.com", "Ada <ada@example.com>", "mailto:ada@example.com", ".ada@example.com"),
+    *(
+        "ada@example..com",
+        "ada@example.com.",
+        "ada@-example.com",
+        "ada@1.2.3.4",
+        "[email protected]",
+    ),
+]
+
+
+@pytest.mark.parametrize("email", NO_EMAILS)
+def test_a_notice_needs_one_address_that_can_be_right(shop, email):
+    problems = found(shop, {"email": email}, {"email": email, "notify": "all"})
+    assert [(p["row_number"], p["code"], p["severity"]) for p in problems] == [
+        (1, "email_format", "warning"),
+        (2, "email_format", "error"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        *("ada@example.com", "ADA@EXAMPLE.COM", "o'neil+shop@mail.example.co.uk", "1@2.example"),
+        *(
+            "ädä@bücher.example",
+            "ada@xn--bcher-kva.example",
+            "a/b=c@my_host.example",
+            "a-b_c@e.museum",
+        ),
+    ],
+)
+def test_an_email_address_is_no_problem(shop, email):
+    assert found(shop, {"email": email, "notify": "all"}) == []
 
 
 def test_every_rule_has_a_case():
