@@ -22,7 +22,7 @@ from shipkit.common.sql import one, quoted
 from shipkit.common.words import listed, plural
 from shipkit.orders.address_columns import by_place
 from shipkit.orders.expressions import quote, trimmed
-from shipkit.orders.fields import WEIGHT_PARTS, Column, recognise
+from shipkit.orders.fields import WEIGHT_PARTS, Column, names_money, recognise
 from shipkit.orders.filters.carrier_filters import carrier_words
 from shipkit.orders.heading_text import heading_words, phrase, word_file
 from shipkit.orders.heading_words import vocabulary
@@ -106,6 +106,7 @@ def account(
     """
     mentioned = _mentioned(layout)
     known = {phrase(heading) for heading in (layout.layout.carried if layout else ())}
+    priced = names_money([column.name for column in columns])
     made = []
     for column in columns:
         if column.name in ignored or column.key in ignored:
@@ -115,7 +116,7 @@ def account(
         elif column.key in used or phrase(column.name) in mentioned:
             made.append(ColumnUse(column.name, column.key, "used", _asks_too(column, roles)))
         else:
-            made.append(_not_used(column, roles, one_service=one_service))
+            made.append(_not_used(column, roles, one_service=one_service, priced=priced))
     placed = _placed(columns, made, address, states)
     return [
         replace(
@@ -178,8 +179,12 @@ def _may_be_placed(column: Column, use: ColumnUse) -> bool:
     return use.use == "carried" and phrase(column.name) in words
 
 
-def _not_used(column: Column, roles: Collection[str], *, one_service: bool) -> ColumnUse:
+def _not_used(
+    column: Column, roles: Collection[str], *, one_service: bool, priced: bool
+) -> ColumnUse:
     asks = instruction_of(column.name)
+    if asks is not None and asks.or_money and priced:
+        asks = replace(asks, severity="warning")
     settled = asks is not None and (
         (one_service and asks.unless_service) or asks.unless_role.intersection(roles)
     )

@@ -22,6 +22,7 @@ from shipkit.orders.heading_text import (
     spelled,
     without_explanation,
     without_note,
+    word_file,
 )
 from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
 from shipkit.orders.order_headings import order_number_tier
@@ -40,6 +41,7 @@ __all__ = [
     "Recognition",
     "column_kinds",
     "keys",
+    "names_money",
     "phrase",
     "recognise",
     "without_note",
@@ -254,6 +256,7 @@ def recognise(headings: Sequence[str]) -> Recognition:
     _customer_of_a_contact(originals, candidates)
     _one_address(candidates)
     _weights_in_two(headings, candidates)
+    _on_the_scale(headings, candidates)
     _second_phone(candidates)
     if "postal_code" not in candidates and "zip_plus_4" in candidates:  # "ZIP+4" alone has all
         candidates["postal_code"] = [
@@ -389,6 +392,8 @@ def _read_words(words: list[str], heading: str) -> _Candidate | None:
         role, tier, currency = priced
         return _Candidate(Match(role, heading, unit=currency), tier)
     whole = " ".join(words)
+    if whole not in vocabulary().by_phrase and "gross" in words and "weight" in words:
+        whole = " ".join(word for word in words if word != "gross")
     if whole in vocabulary().by_phrase:
         role, tier = vocabulary().by_phrase[whole]
         return _Candidate(Match(role, heading), tier)
@@ -429,22 +434,35 @@ def _of_a_line(words: list[str]) -> tuple[str, int] | None:
 
 def _measure(words: list[str]) -> tuple[str, int, str] | None:
     """Return role, tier and unit of a heading that ends in a unit: "Weight (oz)", "Grams"."""
-    if "gross" in words[1:]:  # "Weight [lb] (gross)"
-        words = ["gross", *(word for word in words if word != "gross")]
+    if "weight" in words:  # "Weight [lb] (gross)", "Gross Shipment Weight (lb)"
+        words = [word for word in words if word != "gross"]
     if not words or words[-1] not in UNITS:
         return None
     unit = UNITS[words[-1]]
     rest = words[:-1]
-    if words[-1] in {"lbs", "ounces", "grams", "kilograms"}:  # "Grams", "line_item.grams"
-        if not rest:
-            return "weight", 1, unit
-        if " ".join(rest) in {"line item", "lineitem", "item", "product", "variant"}:
-            return "item_weight", 1, unit
+    if not rest and words[-1] in _weights("units"):  # "Grams", "KG"
+        return "weight", 1, unit
+    of_item = " ".join(rest) in {"line item", "lineitem", "item", "product", "variant"}
+    if of_item and words[-1] in _WRITTEN_OUT:  # "line_item.grams"
+        return "item_weight", 1, unit
+    if unit in WEIGHT_UNITS and " ".join(rest) in _weights("on_the_scale") | _weights(
+        "only_with_unit"
+    ):
+        return "weight", 0, unit
     if rest and rest[-1] == "in":  # "weight in oz"
         rest = rest[:-1]
     role, tier = vocabulary().by_phrase.get(" ".join(rest)) or _of_a_line(rest) or ("", 0)
     fits = unit in WEIGHT_UNITS if role in {"weight", "item_weight"} else unit not in WEIGHT_UNITS
     return (role, tier, unit) if role in _MEASURED and fits else None
+
+
+_WRITTEN_OUT: Final = frozenset({"lbs", "ounces", "grams", "kilograms"})
+"""Units that mean a weight behind "Item", in the plural as exports write them."""
+
+
+@lru_cache(maxsize=8)
+def _weights(name: str) -> frozenset[str]:
+    return frozenset(word_file("weights")[name])
 
 
 def _priced(heading: str) -> tuple[str, int, str] | None:
@@ -724,6 +742,27 @@ def _weights_in_two(headings: Sequence[str], candidates: dict[str, list[_Candida
         ):
             candidates[role] = pair[:1]
             candidates[part] = [replace(pair[1], match=replace(pair[1].match, role=part))]
+
+
+def names_money(headings: Sequence[str]) -> bool:
+    """Return whether a heading is about money, so that a bare "Gross" may be an amount."""
+    return any(_weights("money").intersection(heading_words(heading)) for heading in headings)
+
+
+def _on_the_scale(headings: Sequence[str], candidates: dict[str, list[_Candidate]]) -> None:
+    """Read a bare "Gross" as the weight, where no column is one and none is about money."""
+    if "weight" in candidates or "item_weight" in candidates:
+        return
+    words = [_words(heading) for heading in headings]
+    alone = [
+        place for place, each in enumerate(words) if " ".join(each) in _weights("on_the_scale")
+    ]
+    if not alone or names_money(headings):
+        return
+    made = keys(headings)
+    candidates["weight"] = [
+        _Candidate(Match("weight", headings[place], made[place], None, place), 1) for place in alone
+    ]
 
 
 def _kind(heading: str) -> str | None:

@@ -65,6 +65,8 @@ class Instruction:
         Roles of columns; where one of them is read, it asks for nothing.
     names_carrier
         Whether its cells name carriers, which are read with the services next to them.
+    or_money
+        Whether it may be an amount of money, so that next to prices it is a warning.
     """
 
     what: str
@@ -82,6 +84,7 @@ class Instruction:
     future: bool
     unless_service: bool
     unless_role: frozenset[str]
+    or_money: bool = False
     unlike_street: bool = False
     unlike_code: bool = False
     names_carrier: bool = False
@@ -243,6 +246,7 @@ def _instructions() -> tuple[Instruction, ...]:
             unless_service=each.get("unless_service", False),
             unless_role=frozenset(each.get("unless_role", ())),
             names_carrier=each.get("names_carrier", False),
+            or_money=each.get("or_money", False),
         )
         for each in given["concern"]
     )

@@ -381,3 +381,52 @@ def test_a_name_is_completed_with_the_half_that_it_lacks(tmp_path, shop, heading
     assert session.mapped()["name"].tolist() == [name]
     again = sk.BatchSession(str(source), shipper=shop).map(session.template)
     assert again.mapped()["name"].tolist() == [name]
+
+
+@pytest.mark.parametrize(
+    ("heading", "what"),
+    [
+        ("İç Kapı No", "a part of the address"),
+        ("Kat", "a part of the address"),
+        ("Semt", "a part of the address"),
+        ("건물명", "a part of the address"),
+        ("층", "a part of the address"),
+        ("시군구", "a part of the address"),
+        ("区县", "a part of the address"),
+        ("町域", "a part of the address"),
+        ("Městská část", "a part of the address"),
+        ("Kaupunginosa", "a part of the address"),
+        ("Κτίριο", "a part of the address"),
+        ("Микрорайон", "a part of the address"),
+        ("Tehlikeli Madde", "dangerous goods, or goods with rules of their own"),
+        ("위험물", "dangerous goods, or goods with rules of their own"),
+        ("Vaarallinen aine", "dangerous goods, or goods with rules of their own"),
+        ("Alıcı Ödemeli", "who pays for the shipping"),
+        ("착불", "who pays for the shipping"),
+        ("Frete a pagar", "who pays for the shipping"),
+    ],
+)
+def test_what_asks_for_something_is_known_in_more_languages(heading, what):
+    found = instruction_of(heading)
+    assert found is not None
+    assert found.what == what
+
+
+@pytest.mark.parametrize(
+    ("heading", "role"),
+    [
+        ("Koli Sayısı", "number_of_parcels"),
+        ("박스 수량", "number_of_parcels"),
+        ("Csomagok száma", "number_of_parcels"),
+        ("Количество мест", "number_of_parcels"),
+        ("Kapıda Ödeme", "cod_amount"),
+        ("Utánvét", "cod_amount"),
+        ("Αντικαταβολή", "cod_amount"),
+        ("İmza", "signature"),
+        ("서명", "signature"),
+        ("Dış Kapı No", "house_number"),
+        ("번지", "house_number"),
+    ],
+)
+def test_options_are_read_in_more_languages(heading, role):
+    assert recognise([heading]).roles[role].name == heading

@@ -183,3 +183,49 @@ def test_a_price_that_contradicts_the_currency_of_its_row_is_no_customs_value(sh
     given = {"Price": "10,00 €", "Currency": "USD"}
     [found], _ = mapped(shop, row | given, service="worldwide_saver")
     assert (found["currency"], found["customs"]) == ("USD", None)
+
+
+@pytest.mark.parametrize(
+    ("heading", "unit"),
+    [
+        ("Gross (kg)", "kg"),
+        ("Gross/kg", "kg"),
+        ("G.W. (KGS)", "kg"),
+        ("Brutto (kg)", "kg"),
+        ("Mass (g)", "g"),
+        ("毛重(kg)", "kg"),
+        ("Peso bruto (kg)", "kg"),
+        ("Shipment Gross Wt. (LB)", "lb"),
+        ("KG", "kg"),
+        ("Lbs", "lb"),
+        ("Gross", None),
+        ("Brutto", None),
+    ],
+)
+def test_what_is_on_the_scale_is_the_weight(heading, unit):
+    found = recognise([*HOME, heading]).roles
+    assert (found["weight"].name, found["weight"].unit) == (heading, unit)
+
+
+@pytest.mark.parametrize("heading", ["Net", "Tare", "Net (kg)", "Netto", "Pounds", "净重", "G.W."])
+def test_no_default_is_used_in_silence_where_a_column_may_be_the_weight(shop, heading):
+    _, problems = mapped(shop, {"Order": "1", "Name": "Ada", **HOME, heading: "3"})
+    assert problems == [(1, "column_not_understood", "error")]
+
+
+@pytest.mark.parametrize("heading", ["Gross", "Net"])
+def test_next_to_prices_gross_may_be_money(shop, heading):
+    row = {"Order": "1", "Name": "Ada", **HOME, "Fee": "1.20", "Currency": "USD", heading: "39"}
+    (shipment,), problems = mapped(shop, row)
+    assert shipment["parcels"][0]["weight_lb"] == 2
+    assert problems == [(1, "column_not_understood", "warning")]
+
+
+@pytest.mark.parametrize("heading", ["Net", "Net (kg)", "Tare", "Gross", "Net Weight"])
+def test_next_to_the_weight_its_other_measures_say_nothing(shop, heading):
+    row = {"Order": "1", "Name": "Ada", **HOME, "Weight (lb)": "4", heading: "3"}
+    if heading == "Net (kg)":
+        row["Gross (kg)"] = row.pop("Weight (lb)")
+    (shipment,), problems = mapped(shop, row)
+    assert shipment["parcels"][0]["weight_lb"] > 3
+    assert problems == []
