@@ -8,9 +8,11 @@ import datetime as dt
 import gzip
 import hashlib
 import io
+import types
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 import shipkit as sk
 from shipkit.errors import SourceError
 from shipkit.orders import source
-from shipkit.orders.source import connect, load
+from shipkit.orders.source import connect, load, readers
 
 TEXT = (
     "Order ID,Name,Zip,Weight (oz),Total\nA-1,José Ñandú,02134,8,$12.50\nA-2,Zoë "
@@ -520,3 +522,52 @@ def test_a_last_line_with_only_an_order_number_is_no_footer(tmp_path):
     with sk.BatchSession(path) as session:
         assert session.order_count == 1
         assert 'a footer): "1 order exported".' in str(session.load_report)
+
+
+def test_a_defect_is_not_told_as_a_damaged_file(tmp_path, monkeypatch):
+    path = write(tmp_path, "Order ID,Zip\n1,02134\n")
+
+    def broken(*args, **options):
+        return {}["cells"]
+
+    of_shipkit = types.FunctionType(broken.__code__, {"__name__": "shipkit.orders.source.records"})
+    monkeypatch.setattr(readers, "_read_file", of_shipkit)
+    with pytest.raises(KeyError) as caught:
+        source.load(path)
+    assert caught.value.__notes__ == ["shipkit raised this while it read orders.csv."]
+
+
+@pytest.mark.parametrize("error", [duckdb.BinderException("no column"), TypeError("not text")])
+def test_wrong_code_and_wrong_sql_are_defects(tmp_path, monkeypatch, error):
+    path = write(tmp_path, "Order ID,Zip\n1,02134\n")
+
+    def broken(*args, **options):
+        raise error
+
+    monkeypatch.setattr(readers, "_read_file", broken)
+    with pytest.raises(type(error)):
+        source.load(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("bad number"), "it may be damaged: bad number"),
+        (duckdb.InvalidInputException("bad bytes"), "it may be damaged: bad bytes"),
+        (KeyError("xl/workbook.xml"), "it may be damaged: 'xl/workbook.xml'"),
+        (MemoryError(), "ran out of memory"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_a_damaged_file_and_a_full_machine_are_told_as_what_they_are(
+    tmp_path, monkeypatch, error, words
+):
+    path = write(tmp_path, "Order ID,Zip\n1,02134\n")
+
+    def broken(*args, **options):
+        raise error
+
+    monkeypatch.setattr(readers, "_read_file", broken)
+    with pytest.raises(SourceError, match=words) as caught:
+        source.load(path)
+    assert caught.value.fix

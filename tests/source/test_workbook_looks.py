@@ -510,3 +510,21 @@ def test_a_sheet_with_headings_of_its_own_is_another_table(tmp_path, lookup):
         other.append(list(row))
     book.save(tmp_path / "book.xlsx")
     assert source.load(tmp_path / "book.xlsx").rows == 5
+
+
+@pytest.mark.parametrize("corner", ["XFD1048576", "XFD7", "AZ1048576"])
+def test_a_cell_far_from_the_table_is_named_before_it_fills_the_memory(tmp_path, corner):
+    row = re.sub("[A-Z]", "", corner)
+    far = f'<row r="{row}"><c r="{corner}" t="inlineStr"><is><t>x</t></is></c></row></sheetData>'
+    path = rewritten(
+        book(tmp_path / "orders.xlsx"),
+        lambda xml: xml.replace(b"</sheetData>", far.encode()),
+    )
+    with pytest.raises(SourceError, match=f"Sheet 'Orders' reaches to cell {corner}"):
+        source.load(path)
+
+
+def test_a_cell_below_the_table_is_read(tmp_path):
+    far = b'<row r="90000"><c r="H90000"><v>3</v></c></row></sheetData>'
+    path = rewritten(book(tmp_path / "orders.xlsx"), lambda xml: xml.replace(b"</sheetData>", far))
+    assert orders(source.load(path))[:5] == ["1", "2", "3", "4", "5"]

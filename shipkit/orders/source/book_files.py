@@ -173,6 +173,8 @@ class _CalamineBook(Book):
 
     def sheet(self, name: str) -> SheetTable:
         if name not in self._read:
+            if isinstance(self._looks, XlsxLooks):
+                self._looks.refuse_far_cells(name)
             rows = self._book.get_sheet_by_name(name).to_python(skip_empty_area=False)
             self._read[name] = SheetTable(name, [list(row) for row in rows])
         return self._read[name]

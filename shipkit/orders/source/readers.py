@@ -28,6 +28,7 @@ from shipkit.orders.expressions import quote
 from shipkit.orders.line_account import SourceLines
 from shipkit.orders.source.book_files import is_book
 from shipkit.orders.source.delimited import read_delimited
+from shipkit.orders.source.read_faults import is_defect, source_error
 from shipkit.orders.source.records import (
     is_frame,
     read_arrow,
@@ -42,7 +43,6 @@ from shipkit.orders.source.text_view import kinds_of_cells, text_of_cell
 __all__ = ["Origin", "read"]
 
 _BOOK_ENDINGS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
-_LONGEST_REASON = 200
 _TEXT = "VARCHAR"
 _JSON_ENDINGS = frozenset({".json", ".ndjson", ".jsonl"})
 
@@ -214,7 +214,10 @@ def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> t
         except Exception as error:  # the libraries that read files raise all kinds
             if is_interrupt(error):
                 raise KeyboardInterrupt from None
-            raise _damaged(path, error) from error
+            if is_defect(error):
+                error.add_note(f"shipkit raised this while it read {path.name}.")
+                raise
+            raise source_error(path, error) from error
     rows = [count(schema.con, cells.relation) for cells in read]
     read = [
         _with_lines(cells, of_file, path.name)
@@ -236,16 +239,6 @@ def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> t
         named_here=_named_in_file(first),
     )
     return (first if len(read) == 1 else _stacked(schema, read, origin)), origin
-
-
-def _damaged(path: Path, error: Exception) -> SourceError:
-    """Return the error of a file that a library could not read: its own words, on one line."""
-    words = " ".join((str(error) or type(error).__name__).split())
-    words = words.encode(errors="backslashreplace").decode()[:_LONGEST_REASON].rstrip(".")
-    return SourceError(
-        f"{path.name} cannot be read; it may be damaged: {words}.",
-        fix="Open it in the program that made it, and export it again.",
-    )
 
 
 def _named_in_file(cells: Cells) -> tuple[str, ...]:

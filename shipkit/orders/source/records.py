@@ -29,6 +29,7 @@ from shipkit.orders.source.arrow_columns import (
     put_columns,
     readable_table,
 )
+from shipkit.orders.source.read_faults import is_defect
 from shipkit.orders.source.record_rows import (
     flattened,
     holds_items,
@@ -199,6 +200,8 @@ def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = Tr
     except duckdb.InterruptException:
         raise
     except (duckdb.Error, pa.ArrowException) as error:
+        if is_defect(error):
+            raise
         raise SourceError(
             f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}.",
             fix="Export it again.",

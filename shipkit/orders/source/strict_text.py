@@ -15,6 +15,7 @@ from shipkit.common.relation import Relation, StageSchema, count
 from shipkit.common.sql import one
 from shipkit.orders.cells import Note, base_names
 from shipkit.orders.line_account import SourceLines, set_aside
+from shipkit.orders.source.read_faults import is_defect
 from shipkit.orders.source.text_bytes import line_and_mark_counts
 from shipkit.orders.source.text_cells import TORN
 from shipkit.orders.source.text_form import TextForm
@@ -55,7 +56,9 @@ def read_strict(schema: StageSchema, path: Path, table: str, form: TextForm) -> 
         relation = schema.table(table, sql, {"path": str(path), "delimiter": form.delimiter})
     except duckdb.InterruptException:
         raise
-    except duckdb.Error:
+    except duckdb.Error as error:
+        if is_defect(error):
+            raise
         return None
     total, marks, quotes = line_and_mark_counts(path, form.delimiter)
     lines = _lines_of(schema, path, relation, form, total)

@@ -38,6 +38,13 @@ _ERROR: Final = re.compile(
     rb'<(?:\w+:)?c\s[^>]*\bt="e"[^>]*>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]+)<', re.DOTALL
 )
 _PLACE: Final = re.compile(rb'<(?:\w+:)?c\s[^>]*\br="([A-Z]+)([0-9]+)"')
+_LAST_ROW: Final = re.compile(rb' r="[A-Z]*([0-9]{1,12})"')
+_COLUMN_OF_CELL: Final = re.compile(rb'\sr="([A-Z]{1,3})[0-9]')
+_THREE_LETTERS: Final = re.compile(rb'\sr="[A-Z]{3}[0-9]')
+_TWO_LETTERS: Final = 702
+"""The columns up to ZZ."""
+_MOST_CELLS: Final = 50_000_000
+_MOST_COLUMNS: Final = 2_000
 _LONG: Final = re.compile(rb">(-?\d{16,})</(?:\w+:)?v>")
 _STYLE: Final = re.compile(rb'\bs="(\d+)"')
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -79,6 +86,30 @@ class XlsxLooks:
         )
         _add_styles(look, xml, self._styles)
         return look
+
+    def refuse_far_cells(self, name: str) -> None:
+        """Raise SourceError for a sheet with a cell so far away that what is between fills memory.
+
+        The reader of values makes a rectangle of all cells from A1 on.
+        """
+        part = self._parts.get(name)
+        if part is None or part not in self._book.namelist():
+            return
+        xml = self._book.read(part)
+        last = _LAST_ROW.match(xml, xml.rfind(b' r="'))
+        rows = int(last[1]) if last else 0
+        if rows * _TWO_LETTERS <= _MOST_CELLS and not _THREE_LETTERS.search(xml):
+            return
+        columns = max(map(column_number, {*_COLUMN_OF_CELL.findall(xml)}), default=0)
+        # A filled cell takes more bytes than one.
+        if rows * columns > len(xml) and (rows * columns > _MOST_CELLS or columns > _MOST_COLUMNS):
+            corner = f"{_letters(columns).decode()}{rows}"
+            raise SourceError(
+                f"Sheet {name!r} reaches to cell {corner}, and nearly all of it is empty: it is "
+                "too large to read.",
+                fix="Delete the cells that are far from the table (Ctrl+End goes to the last), "
+                "save the workbook and load it again.",
+            )
 
     def _is_filtered(self, part: str, xml: bytes) -> bool:
         """Return whether a filter of the sheet, or of a table in it, leaves rows out."""
