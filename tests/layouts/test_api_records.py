@@ -59,7 +59,7 @@ def shipped(shop, order, changes=(), **options):
         [row] = session._planner.normalized()[0].to_pylist()
         found = session.problems.itertuples()
         codes = [(p.problem if p.code == "order_state" else p.code, p.severity) for p in found]
-        return session.layout.name, row, codes
+        return session.layout and session.layout.name, row, codes
 
 
 def test_an_order_of_shopifys_api_weighs_what_is_left_of_it(shop):
@@ -239,6 +239,104 @@ AMAZON = {
         {"OrderItemId": "1", "SellerSKU": "MUG", "QuantityOrdered": 2, "QuantityShipped": 0}
     ],
 }
+CONSIGNMENTS = {
+    **{key: value for key, value in BIGCOMMERCE.items() if key != "shipping_addresses"},
+    "consignments": [{"pickups": [], "shipping": BIGCOMMERCE["shipping_addresses"]}],
+}
+WALMART = {
+    "purchaseOrderId": "1796277083022",
+    "customerOrderId": "5281956426648",
+    "shippingInfo": {
+        "phone": "2125550142",
+        "methodCode": "Standard",
+        "postalAddress": {
+            "name": "Ada Lee",
+            "address1": "1 Main St",
+            "address2": "Apt 4",
+            "city": "Boston",
+            "state": "MA",
+            "postalCode": "02134",
+            "country": "USA",
+        },
+    },
+    "orderLines": {
+        "orderLine": [
+            {
+                "lineNumber": "1",
+                "item": {"productName": "Mug", "sku": "MUG"},
+                "orderLineQuantity": {"unitOfMeasurement": "EACH", "amount": "2"},
+                "orderLineStatuses": {"orderLineStatus": [{"status": "Acknowledged"}]},
+            }
+        ]
+    },
+}
+WIX = {
+    "id": "5d1",
+    "number": "10001",
+    "status": "APPROVED",
+    "paymentStatus": "PAID",
+    "fulfillmentStatus": "NOT_FULFILLED",
+    "weightUnit": "KG",
+    "lineItems": [
+        {"id": "1", "quantity": 2, "physicalProperties": {"weight": 0.5, "shippable": True}}
+    ],
+    "shippingInfo": {
+        "title": "Standard",
+        "logistics": {
+            "shippingDestination": {
+                "address": {
+                    "country": "US",
+                    "subdivision": "US-MA",
+                    "city": "Boston",
+                    "postalCode": "02134",
+                    "addressLine1": "1 Main St",
+                    "addressLine2": "Apt 4",
+                },
+                "contactDetails": {"firstName": "Ada", "lastName": "Lee"},
+            }
+        },
+    },
+    "billingInfo": {
+        "address": {**PLACE, "addressLine1": "9 Pay St", "postalCode": "10001"},
+        "contactDetails": {"firstName": "Pay", "lastName": "Er"},
+    },
+}
+TIKTOK = {
+    "id": "576461413038785752",
+    "status": "AWAITING_SHIPMENT",
+    "shipping_type": "SELLER",
+    "recipient_address": {
+        "name": "Ada Lee",
+        "address_line1": "1 Main St",
+        "address_line2": "Apt 4",
+        "postal_code": "02134",
+        "region_code": "US",
+        "full_address": "1 Main St, Apt 4, Boston",
+        "district_info": [
+            {"address_level_name": "State", "address_name": "Massachusetts"},
+            {"address_level_name": "City", "address_name": "Boston"},
+        ],
+    },
+    "line_items": [{"id": "1", "sku_id": "1729", "seller_sku": "MUG"}],
+}
+SHOPWARE = {
+    "orderNumber": "10001",
+    "billingAddress": {"street": "9 Pay St", "zipcode": "10001", "city": "New York"},
+    "deliveries": [
+        {
+            "shippingOrderAddress": {
+                "firstName": "Ada",
+                "lastName": "Lee",
+                "street": "1 Main St",
+                "zipcode": "02134",
+                "city": "Boston",
+                "additionalAddressLine1": "Apt 4",
+                "country": {"iso": "US"},
+                "countryState": {"shortCode": "US-MA"},
+            }
+        }
+    ],
+}
 _OPTIONS = {"service": "ground", "defaults": {"weight_lb": 2}}
 
 
@@ -251,6 +349,11 @@ _OPTIONS = {"service": "ground", "defaults": {"weight_lb": 2}}
         (MAGENTO, "magento_api", "000000101", 3),
         (EBAY, "ebay_api", "11-22222-33333", 2),
         (AMAZON, "amazon_api", "902-1", 2),
+        (CONSIGNMENTS, "bigcommerce_api_consignments", "101", 3.5),
+        (WALMART, "walmart_api", "1796277083022", 2),
+        (WIX, "wix_api", "10001", 2.2046226),
+        (TIKTOK, "tiktok_shop_api", "576461413038785752", 2),
+        (SHOPWARE, None, "10001", 2),
     ],
 )
 def test_an_order_of_an_api_goes_to_its_recipient(shop, order, name, number, pounds):
@@ -279,6 +382,11 @@ def test_an_order_of_an_api_goes_to_its_recipient(shop, order, name, number, pou
         (AMAZON, {"OrderStatus": "Canceled"}),
         (AMAZON, {"OrderStatus": "Pending"}),
         (AMAZON, {"FulfillmentChannel": "AFN"}),
+        (WIX, {"status": "CANCELED"}),
+        (WIX, {"fulfillmentStatus": "PARTIALLY_FULFILLED"}),
+        (TIKTOK, {"status": "CANCELLED"}),
+        (TIKTOK, {"status": "UNPAID"}),
+        (TIKTOK, {"shipping_type": "TIKTOK"}),
     ],
 )
 def test_an_order_of_an_api_that_is_not_to_be_shipped_waits(shop, order, changes):
@@ -296,6 +404,8 @@ def test_an_order_of_an_api_that_is_not_to_be_shipped_waits(shop, order, changes
         (MAGENTO, {"state": "complete", "status": "complete"}),
         (EBAY, {"orderFulfillmentStatus": "FULFILLED"}),
         (AMAZON, {"OrderStatus": "Shipped"}),
+        (WIX, {"fulfillmentStatus": "FULFILLED"}),
+        (TIKTOK, {"status": "IN_TRANSIT"}),
     ],
 )
 def test_an_order_of_an_api_that_was_shipped_says_so(shop, order, changes):
@@ -309,6 +419,8 @@ def test_an_order_of_an_api_that_was_shipped_says_so(shop, order, changes):
         (BIGCOMMERCE, "shipping_addresses"),
         (SQUARE, "fulfillments"),
         (EBAY, "fulfillmentStartInstructions"),
+        (CONSIGNMENTS, "consignments"),
+        (SHOPWARE, "deliveries"),
     ],
 )
 def test_an_order_to_two_addresses_waits_and_its_payer_gets_nothing(shop, order, field):
@@ -353,3 +465,28 @@ def test_the_orders_of_an_answer_are_found(answer):
 def test_an_order_with_its_items_is_one_order():
     assert orders_within(ETSY) == [ETSY]
     assert orders_within(WOOCOMMERCE) == [WOOCOMMERCE]
+
+
+def test_lines_of_walmart_that_are_not_to_be_shipped_are_left_out(shop):
+    [line] = WALMART["orderLines"]["orderLine"]
+    gone = {**line, "orderLineStatuses": {"orderLineStatus": [{"status": "Cancelled"}]}}
+    order = {**WALMART, "orderLines": {"orderLine": [line, gone]}}
+    row = shipped(shop, order, service="ground", skus=[{"sku": "MUG", "weight_lb": 1.5}])[1]
+    assert row["parcels"][0]["weight_lb"] == 3
+
+
+def test_a_line_of_walmart_with_units_in_two_states_waits(shop):
+    [line] = WALMART["orderLines"]["orderLine"]
+    states = [{"status": "Shipped"}, {"status": "Acknowledged"}]
+    order = {
+        **WALMART,
+        "orderLines": {"orderLine": [{**line, "orderLineStatuses": {"orderLineStatus": states}}]},
+    }
+    assert ("the units of a line have several states", "error") in shipped(shop, order, **_OPTIONS)[
+        2
+    ]
+
+
+def test_orders_within_the_lists_of_walmart_are_found(shop):
+    answer = {"list": {"meta": {"totalCount": 1}, "elements": {"order": [WALMART]}}}
+    assert orders_within(answer) == [WALMART]

@@ -51,7 +51,7 @@ def with_item_lines(
             lines.append(dict(record))
             continue
         [(name, items)] = lists
-        cells = [_cells(name, item) for item in items]
+        cells = [_cells(name, _with_single(item, 0)) for item in items]
         first: dict[str, Any] = {}
         for field, value in record.items():
             first |= cells[0] if field == name else {field: value}
@@ -84,12 +84,26 @@ def _with_single(record: Mapping[str, Any], depth: int) -> Mapping[str, Any]:
             made[field] = _with_single(value, depth + 1)
             continue
         listed = _listed(value) if isinstance(value, list | tuple) else []
+        if (named := _named_values(str(field), listed)) is not None:
+            made[field] = named
+            continue
         new = _name_of_one(str(field), listed[0]) if len(listed) == 1 else None
         if new is None or (new != field and new in record):
             made[field] = value
         else:
             made[new] = _with_single(listed[0], depth + 1)
     return made
+
+
+def _named_values(field: str, listed: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return a list of names and values as an object, None where it is another list."""
+    known = word_file("records")["names_and_values"].get(phrase(field)) if listed else None
+    if known is None:
+        return None
+    names = [str(item.get(known["name"])) for item in listed]
+    if len({*names}) < len(names):
+        return None
+    return {name: item.get(known["value"]) for name, item in zip(names, listed, strict=True)}
 
 
 def _name_of_one(field: str, value: Mapping[str, Any]) -> str | None:
