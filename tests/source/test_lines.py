@@ -199,3 +199,63 @@ def test_a_last_line_of_sums_is_set_aside(tmp_path, headings, cells, last, loade
     head = f"Order Number,Name,Address 1,City,Zip,{headings}"
     found = account(written(tmp_path / "orders.csv", head, *lines, f",,,,,{last}"))
     assert (found.loaded + found.merged, found.missing) == (loaded, 0)
+
+
+def kept(paths):
+    """Return the lines that are loaded, and (row, code, severity) of problems of the load."""
+    loaded = load(paths, con=connect())
+    numbers = loaded.con.sql(f"SELECT row_number FROM {loaded.lines.sql} ORDER BY 1").fetchall()
+    problems = loaded.problems.to_pylist()
+    return [n for (n,) in numbers], [(p["row_number"], p["code"], p["severity"]) for p in problems]
+
+
+DOUBTFUL = ("line_or_total", "error")
+SOLD = "Order Number,Name,Address 1,City,Zip,SKU,Qty,Item Weight"
+SOLD_LINES = [f"{n},Ann Lee,{n} Oak St,Austin,78701,A,1,{n}.5" for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "loaded", "doubtful"),
+    [
+        ([0, 1, 2, ",,,,,,3,9"], [1, 2, 3], []),
+        ([0, 1, 2, ",,,,,,5,9"], [1, 2, 3, 4], [4]),
+        ([0, 1, ",,,,,,2,4", 2, ",,,,,,1,3.5", ",,,,,,3,7.5"], [1, 2, 4], []),
+        ([0, 1, ",,,,,,2,5", 2], [1, 2, 3, 4], [3]),
+        ([0, ",,,,,B,2,5", 1, 2], [1, 2, 3, 4], []),
+    ],
+)
+def test_a_row_of_numbers_is_a_sum_or_a_question(tmp_path, rows, loaded, doubtful):
+    lines = [SOLD_LINES[row] if isinstance(row, int) else row for row in rows]
+    found = kept(written(tmp_path / "orders.csv", SOLD, *lines))
+    assert found == (loaded, [(row, *DOUBTFUL) for row in doubtful])
+
+
+def test_each_of_several_files_may_end_in_sums(tmp_path):
+    first = written(tmp_path / "1.csv", SOLD, *SOLD_LINES, ",,,,,,3,7.5")
+    others = [line.replace("Ann", "Bo").replace(",A,", ",B,") for line in SOLD_LINES]
+    second = written(tmp_path / "2.csv", SOLD, *others, ",,,,,,9,9")
+    assert kept([first, second]) == ([1, 2, 3, 5, 6, 7, 8], [(8, *DOUBTFUL)])
+
+
+def test_without_articles_only_the_last_row_of_numbers_is_a_question(tmp_path):
+    head = SOLD.replace("SKU,", "")
+    lines = [line.replace(",A,", ",") for line in SOLD_LINES]
+    assert kept(written(tmp_path / "1.csv", head, *lines, ",,,,,3,7")) == (
+        [1, 2, 3, 4],
+        [(4, *DOUBTFUL)],
+    )
+    # Lines of orders are written so here.
+    several = [lines[0], ",,,,,3,7", lines[1], ",,,,,1,2"]
+    assert kept(written(tmp_path / "2.csv", head, *several)) == ([1, 2, 3, 4], [])
+
+
+def test_the_items_of_a_record_may_be_numbers_only():
+    order = {
+        "order_id": "1",
+        "name": "Ann",
+        "address": "1 Oak St",
+        "city": "Austin",
+        "zip": "78701",
+    }
+    items = [{"product_id": 5, "quantity": 2}, {"product_id": 6, "quantity": 3}]
+    assert kept([{**order, "items": items}]) == ([1, 2], [])

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
+import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
@@ -22,6 +23,7 @@ from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.line_account import Aside, SourceLines, rows_aside
 from shipkit.orders.source.column_reading import ColumnReading
 from shipkit.orders.source.readers import Origin
+from shipkit.schema import PROBLEMS
 
 __all__ = ["DataRows"]
 
@@ -46,6 +48,17 @@ def _number_sql(cell: str) -> str:
     return f"TRY_CAST(regexp_replace({cell}, '[^0-9.-]', '', 'g') AS DOUBLE)"
 
 
+_MANY: Final = 200
+"""So many rows of numbers are no sums: the lines of orders are written so."""
+
+
+class _Numbers(NamedTuple):
+    """A row in which all filled cells are numbers."""
+
+    file: str | None
+    filled: dict[str, str]
+
+
 @dataclass(frozen=True)
 class DataRows:
     """The rows of a source: which are data, and which are blank, totals or footers."""
@@ -57,8 +70,10 @@ class DataRows:
     layout: LayoutMatch | None
     data: Relation
     """The cells without the rows that were set aside before: hidden ones, repeated headings."""
-    sums: int | None = None
-    """The number of the last row, where it only has the sums of the rows above and no word."""
+    sums: tuple[int, ...] = ()
+    """The numbers of rows that only have the sums of the rows above, and no word."""
+    doubtful: tuple[int, ...] = ()
+    """The numbers of rows that have numbers only, and may be sums or lines of an order."""
 
     @property
     def base(self) -> list[str]:
@@ -93,40 +108,108 @@ class DataRows:
         if len(who) < 2:
             return None
         closing = [_closing_sql(cell, who, self.base) for cell in first]
-        if self.sums is not None:
-            closing.append(f"row_number = {self.sums}")
+        if self.sums:
+            closing.append(f"row_number IN ({', '.join(map(str, self.sums))})")
         return " OR ".join(closing)
 
     def with_sums(self, con: duckdb.DuckDBPyConnection) -> DataRows:
-        """Return these rows with what is known of the last: a line of sums is no line of an order.
+        """Return these rows with what is known of rows of numbers: a sum is no line of an order.
 
-        It has no order number, name, address, article or other text, and a number in it is the sum
-        of its column; where articles are not named, all of them are.
+        Such a row has no order number, name, address, article or other text. It is a sum where a
+        number in it is that of the rows above; where articles are not named, all of them are. A
+        last row that is no sum, or one without the article that others name, is doubtful.
         """
         roles = {cell: column.role for cell, column in zip(self.base, self.columns, strict=True)}
-        if len(self._who) < 2 or not self.base:
+        told = [cell for cell, role in roles.items() if role in _NO_SUMS]
+        if len(self._who) < 2:
             return self
-        cells = ", ".join(self.base)
-        [number] = one(con, f"SELECT max(row_number) FROM {self.data.sql}")
-        if number is None:
+        found = con.execute(
+            f"SELECT row_number, {self.source_file}, {', '.join(self.base)} FROM {self.data.sql} "
+            f"WHERE coalesce({', '.join(told)}) IS NULL AND {self.filled} "
+            f"ORDER BY row_number LIMIT {_MANY}"
+        ).fetchall()
+        bare: dict[int, _Numbers] = {}
+        for number, file, *cells in found:
+            filled = {cell: str(text) for cell, text in zip(self.base, cells, strict=True) if text}
+            if filled and all(map(_NUMBER.fullmatch, filled.values())):
+                bare[number] = _Numbers(file, filled)
+        if not bare or len(found) == _MANY:
             return self
-        last = one(con, f"SELECT {cells} FROM {self.data.sql} WHERE row_number = {number}")
-        filled = {cell: text for cell, text in zip(self.base, last, strict=True) if text}
-        numbers = {cell for cell, text in filled.items() if _NUMBER.fullmatch(str(text))}
-        if not numbers or numbers != {*filled} or any(roles[c] in _NO_SUMS for c in numbers):
-            return self
-        rows, *sums = one(
-            con,
-            f"SELECT count(*), {', '.join(f'sum({_number_sql(c)})' for c in sorted(numbers))} "
-            f"FROM {self.data.sql} WHERE row_number < {number}",
-        )
-        same = [
-            total is not None and abs(total - _value(str(filled[cell]))) < _EQUAL
-            for cell, total in zip(sorted(numbers), sums, strict=True)
+        named = bool({"sku", "item_name"} & {*roles.values()})
+        sums, doubtful = [], []
+        ends = self._ends(con)
+        for number, row in bare.items():
+            before = [other for other in bare if other < number and bare[other].file == row.file]
+            last = all(each in bare for each in range(number, ends[row.file] + 1))
+            if self._is_sum(con, number, row, before, named=named, last=last):
+                sums.append(number)
+            elif named or (last and not before):
+                doubtful.append(number)
+        return replace(self, sums=tuple(sums), doubtful=tuple(doubtful))
+
+    def _ends(self, con: duckdb.DuckDBPyConnection) -> dict[str | None, int]:
+        """Return the number of the last row of each file."""
+        query = f"SELECT {self.source_file}, max(row_number) FROM {self.data.sql} GROUP BY 1"
+        return dict(con.execute(query).fetchall())
+
+    def _is_sum(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        number: int,
+        row: _Numbers,
+        before: Sequence[int],
+        *,
+        named: bool,
+        last: bool,
+    ) -> bool:
+        """Return whether the numbers of a row are the sums of rows of its file above.
+
+        A last row sums up all of them, and one in between those since the sum before it.
+        """
+        cells = sorted(row.filled)
+        aside = f"AND row_number NOT IN ({', '.join(map(str, before))})" if before else ""
+        of_file = "" if row.file is None else f"AND {self.source_file} = {quote(row.file)}"
+        spans = [0, max(before)] if before and last else [0] if last else [max(before, default=0)]
+        for since in spans:
+            rows, *sums = one(
+                con,
+                f"SELECT count(*), {', '.join(f'sum({_number_sql(cell)})' for cell in cells)} "
+                f"FROM {self.data.sql} "
+                f"WHERE row_number < {number} AND row_number > {since} {of_file} {aside}",
+            )
+            same = [
+                total is not None and abs(total - _value(row.filled[cell])) < _EQUAL
+                for cell, total in zip(cells, sums, strict=True)
+            ]
+            if all(same) and rows > (0 if before else 1):
+                return True
+            if named and last and any(same) and rows > 1:
+                return True
+        return False
+
+    def problems(self, con: duckdb.DuckDBPyConnection) -> pa.Table:
+        """Return the problems of doubtful rows."""
+        if not self.doubtful:
+            return PROBLEMS.empty_table()
+        found = con.execute(
+            f"SELECT row_number, concat_ws(' ', {', '.join(self.base)}) FROM {self.data.sql} "
+            f"WHERE row_number IN ({', '.join(map(str, self.doubtful))}) ORDER BY row_number"
+        ).fetchall()
+        made = [
+            {
+                "row_number": number,
+                "field": None,
+                "value": numbers,
+                "problem": "the row has numbers and nothing else: it may be a line of sums, or "
+                "one of the order above",
+                "fix": "Delete it if it is a total. If it is a line of the order, write the order "
+                "number into it.",
+                "severity": "error",
+                "code": "line_or_total",
+            }
+            for number, numbers in found
         ]
-        named = {"sku", "item_name"} & {*roles.values()}
-        is_sum = (any(same) if named else all(same)) and rows > 1
-        return replace(self, sums=int(number)) if is_sum else self
+        return pa.Table.from_pylist(made, schema=PROBLEMS)
 
     @property
     def _who(self) -> list[str]:

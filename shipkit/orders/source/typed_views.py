@@ -162,7 +162,9 @@ def loaded_from(
             names, all_keys, readings, _explanations(con, text, cells, len(names)), strict=True
         )
     )
-    rows = DataRows(text, columns, readings, origin, layout, data).with_sums(con)
+    rows = DataRows(text, columns, readings, origin, layout, data)
+    if not cells.item_headings:  # the items of a record are its lines, whatever they hold
+        rows = rows.with_sums(con)
     lines = rows.lines(schema)
     kept = count(con, lines)
     dropped = aside.lines(cells.lines)
@@ -176,6 +178,7 @@ def loaded_from(
         [
             pa.Table.from_pylist(list(cells.broken), schema=PROBLEMS),
             *_misfits(con, data, columns, readings),
+            rows.problems(con),
         ]
     )
     # Headings that come from a layout were not repaired.
