@@ -58,12 +58,19 @@ def currency_of(country: str) -> str:
 @cache
 def currency_names() -> dict[str, tuple[str, ...]]:
     """Return what people write, in lower case -> the currencies that it may be."""
-    return {
-        **{code.lower(): (code,) for code in CURRENCIES},
+    names = {
         **{name: (code,) for name, code in _lists()["names"].items()},
         **{name: tuple(codes.split()) for name, codes in _lists()["several"].items()},
         "$": _DOLLARS,
     }
+    signs = {name: codes for name, codes in names.items() if len(name) == 1 and not name.isalpha()}
+    both = {  # "$10.00 CAD", "EUR €5"
+        written: (code,)
+        for sign, codes in signs.items()
+        for code in codes
+        for written in (f"{sign}{code.lower()}", f"{code.lower()}{sign}")
+    }
+    return {**{code.lower(): (code,) for code in CURRENCIES}, **both, **names}
 
 
 def mark_sql(x: str) -> str:

@@ -11,7 +11,7 @@ from shipkit.orders.damage_words import damage_words, date_sql
 from shipkit.orders.expressions import case, quoted_list
 from shipkit.orders.rule import Rule
 
-__all__ = ["KEY_RULES", "NAME_RULES", "STREET_RULES", "example_columns", "odd_key"]
+__all__ = ["KEY_RULES", "NAME_RULES", "STREET_RULES", "bad_email", "example_columns", "odd_key"]
 
 _ROUNDED: Final = "(?i)[0-9](?:[.,][0-9]+)?e[+][0-9]+|[0-9]+[.,][0-9]+ ?e[0-9]+"
 _USUAL_KEY: Final = "#?[A-Za-z]{0,6}(?:-?[0-9]{5,14}|[0-9]{1,4})"
@@ -76,6 +76,24 @@ _EXAMPLE_STREET: Final = (
     "[0-9]* ?(?:any|sample|example|your|some|test|main) (?:street|st|road|rd|avenue|ave|drive)[.]?"
     "|(?:muster|beispiel)str(?:a(?:ß|ss)e|[.])?( [0-9]+)?"
 )
+
+
+_EMAIL: Final = (
+    r"""[^\s@,;:<>()\[\]".\\][^\s@,;:<>()\[\]"\\]*@"""
+    r"(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?[.])+\p{L}[\p{L}\p{N}-]*[\p{L}\p{N}]"
+)
+"""One e-mail address on the internet, without quotes: of a name and a domain with a letter."""
+_USUAL_EMAIL: Final = r"[a-z0-9_+-]+(?:[.][a-z0-9_+-]+)*@(?:[a-z0-9]+[.-])*[a-z0-9]+[.][a-z]{2,9}"
+"""What nearly all are: the pattern is short, and faster."""
+
+
+def bad_email(x: str) -> str:
+    """Return SQL of whether a text is no e-mail address; false of none."""
+    wrong = f"contains({x}, '..') OR NOT regexp_full_match({x}, '{_EMAIL}')"
+    return (
+        f"CASE WHEN {x} IS NULL OR regexp_full_match({x}, '{_USUAL_EMAIL}') THEN false "
+        f"ELSE {wrong} END"
+    )
 
 
 def example_columns(table: str) -> str:

@@ -88,7 +88,7 @@ WEIGHTS: Final = UnitScale(
         "lb",
         {
             "lb": "lb lbs pound pounds lbr libra libras",
-            "oz": "oz ounce ounces onz onza onzas",
+            "oz": "oz ozs ounce ounces onz onza onzas",
             "kg": "kg kgs kilo kilos kilogram kilograms kgm kilogramm kilogramo kilogramos",
             "g": "g gr grs gm gms gram grams grm gramm gramme grammes gramo gramos",
         },

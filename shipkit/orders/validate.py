@@ -30,7 +30,7 @@ from shipkit.orders.delivery_places import (
     place_columns,
 )
 from shipkit.orders.expressions import choose, goes_abroad, quote, quoted_list
-from shipkit.orders.key_and_name_rules import example_columns, odd_key
+from shipkit.orders.key_and_name_rules import bad_email, example_columns, odd_key
 from shipkit.orders.postal_columns import postal_columns
 from shipkit.orders.rule import Rule
 from shipkit.orders.rules import RULES
@@ -249,6 +249,7 @@ def _judged(name: str, rows: pa.Table, shipper: Address, today: dt.date | None) 
                 {_us_state("s.state", places)} AS us_state,
                 {odd_key("s.order_id")} AS odd_key,
                 {example_columns("s")},
+                {bad_email("s.email")} AS bad_email,
                 CASE
                     WHEN s.ship_from.country IS NULL
                     THEN {_in("s.country", [c for c in known if c not in home])}

@@ -122,8 +122,12 @@ def _routes(table: pa.Table, shipper: Address) -> tuple[list[_Route], npt.NDArra
     return routes, of_row
 
 
+def _is_code(country: str) -> bool:
+    return len(country) == 2 and country.isascii() and country.isupper()
+
+
 def _route(start: str, end: str, *, outlying: bool) -> _Route:
-    if not start or not end:
+    if not (_is_code(start) and _is_code(end)):  # a country that is not known is a problem itself
         return _Route(start, end, "")
     if start == end:
         return _Route(start, end, "" if start == "US" and outlying else "domestic")

@@ -55,6 +55,7 @@ def held(*rows: dict[str, Any], shipper: Address = TEXAS, offered: ServiceList =
         ({"state": "AE", "postal_code": "09008"}, None, None),
         ({"state": None, "postal_code": "09008-0001"}, None, None),
         ({"country": None}, None, None),  # its own problem
+        ({"country": "n/a"}, None, None),
     ],
 )
 def test_rows_of_the_us(row: dict[str, Any], home: str | None, world: str | None) -> None:

@@ -354,6 +354,9 @@ def test_every_rule_has_a_case():
         parcel(length_in=108.0, width_in=10.0, height_in=18.5),
         {**ABROAD, "country": "CA", "state": "ON", "postal_code": "k1a0b1"},
         {"name": "é" * 35},
+        {"city": "東京", "name": "Testa", "address_line1": "1 Pickup Ln"},
+        {"address_line1": "1234", "address_line2": "Main St"},
+        {"city": "29 Palms"},
         {"references": [{"key": "po", "value": "x" * 35}]},
     ],
 )

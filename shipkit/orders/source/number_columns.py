@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 
@@ -29,7 +29,7 @@ __all__ = ["MEASURES", "amount_column", "number_column", "plain_numbers"]
 
 _DECLARED: Final = frozenset({"declared_value", "item_price", "cod_amount"})
 """Roles of amounts that carriers and customs are given."""
-_DOLLARS: Final = ("$", "usd", "us$", "usd$")
+_DOLLARS: Final = ("$", "usd", "us$", "usd$", "$usd")
 _BLANKS: Final = "' \u00a0\u202f'"
 _PLAIN: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
 MEASURES: Final = {
@@ -111,15 +111,17 @@ def number_column(
     bare = f"TRY_CAST({_bare_number(c, mark, unproven, around=_around(column))} AS DOUBLE)"
     kind = "unclear number" if asks else "number"
     named = _cells_with_unit(con, table, c, scale, column) if scale else []
-    both = _pounds_and_ounces(con, table, c) if scale is WEIGHTS and not column.unit_cell else None
+    both = _two_units(con, table, c, scale) if scale and not column.unit_cell else None
     if scale is None or not (named or both):
         return ColumnReading(
             sql=bare, type="DOUBLE", raw=c, can_fail=True, kind=kind, notes=text.notes
         )
     leading = _bare_number(rf"regexp_extract({c}, '^[0-9.,]+')", mark, unproven, around="")
     arms = _unit_arms(named, f"TRY_CAST({leading} AS DOUBLE)", scale, column)
-    if both and column.unit in (None, "lb", "oz"):
-        arms = f"WHEN {quote(_BOTH + ' ')} THEN {scale.convert_sql(both, 'lb', column.unit)} {arms}"
+    pair = _pair(scale)
+    if both and column.unit in (None, *pair.units):
+        value = scale.convert_sql(both, scale.base, column.unit or scale.base)
+        arms = f"WHEN {quote(pair.name + ' ')} THEN {value} {arms}"
     otherwise = f"ELSE {bare}" if column.unit else ""
     if column.unit_cell and not column.unit:
         otherwise = f"ELSE CASE WHEN trim({quoted(column.unit_cell)}) <> '' THEN {bare} END"
@@ -130,7 +132,7 @@ def number_column(
     )
     done = [Note("repaired", f"converted numbers with a unit to {goal}")] if converts else []
     return ColumnReading(
-        sql=f"CASE {_unit_key(c, column)} {arms} {otherwise} END",
+        sql=f"CASE {_unit_key(c, column, scale)} {arms} {otherwise} END",
         type="DOUBLE",
         raw=c,
         can_fail=True,
@@ -142,35 +144,63 @@ def number_column(
     )
 
 
-_BOTH: Final = "lb oz"
-_LB_OZ: Final = (
-    r"(?i)^([0-9]+(?:\.[0-9]+)?)\s*(?:lbs?|pounds?)\.?,?"
-    r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:oz|ounces?)\.?$"
+class _Pair(NamedTuple):
+    """Two units that a cell may name at once, and the pattern of such a cell."""
+
+    units: tuple[str, str]
+    pattern: str
+
+    @property
+    def name(self) -> str:
+        """What both are called in a CASE over the units of cells."""
+        return " ".join(self.units)
+
+
+_AMOUNT: Final = r"([0-9]+(?:\.[0-9]+)?)"
+_INCHES: Final = r"((?:[0-9]|1[01])(?:\.[0-9]+)?)"
+_POUNDS: Final = _Pair(
+    ("lb", "oz"),
+    rf"(?i)^{_AMOUNT}\s*(?:lbs?|pounds?)\.?\s*(?:,|&|and)?\s*{_AMOUNT}\s*(?:ozs?|ounces?)\.?$",
+)
+# Quotes are doubled, because the pattern is written into SQL.
+_FEET: Final = _Pair(
+    ("ft", "in"),
+    rf"(?i)^{_AMOUNT}\s*(?:[''\x{{2019}}\x{{2032}}]|ft\.?|foot|feet)\s*(?:,|-|&|and)?\s*"
+    rf"{_INCHES}\s*(?:[\"\x{{201D}}\x{{2033}}]|''{{2}}|\x{{2032}}{{2}}|in\.?|inch|inches)?$",
 )
 
 
-def _pounds_and_ounces(con: duckdb.DuckDBPyConnection, table: Relation, c: str) -> str | None:
-    """Return SQL of "2 lb 3 oz" in pounds; None when no cell is written so."""
-    if not one(con, f"SELECT bool_or(regexp_matches({c}, '{_LB_OZ}')) FROM {table.sql}")[0]:
+def _pair(scale: UnitScale) -> _Pair:
+    return _POUNDS if scale is WEIGHTS else _FEET
+
+
+def _two_units(
+    con: duckdb.DuckDBPyConnection, table: Relation, c: str, scale: UnitScale
+) -> str | None:
+    """Return SQL of "2 lb 3 oz" in the base unit of its scale; None when no cell is written so."""
+    units, pattern = _pair(scale)
+    if not one(con, f"SELECT bool_or(regexp_matches({c}, '{pattern}')) FROM {table.sql}")[0]:
         return None
-    pounds, ounces = (
-        f"TRY_CAST(regexp_extract({c}, '{_LB_OZ}', {place}) AS DOUBLE)" for place in (1, 2)
+    parts = (
+        scale.convert_sql(f"TRY_CAST(regexp_extract({c}, '{pattern}', {place}) AS DOUBLE)", unit)
+        for place, unit in enumerate(units, start=1)
     )
-    return f"({pounds} + {WEIGHTS.convert_sql(ounces, 'oz')})"
+    return f"({' + '.join(parts)})"
 
 
-def _unit_word(c: str) -> str:
+def _unit_word(c: str, scale: UnitScale) -> str:
     """Return SQL of the word after the number of a cell; of both words in "2 lb 3 oz"."""
-    return rf"""CASE WHEN regexp_matches({c}, '{_LB_OZ}') THEN '{_BOTH}'
+    pair = _pair(scale)
+    return rf"""CASE WHEN regexp_matches({c}, '{pair.pattern}') THEN '{pair.name}'
         ELSE lower(regexp_extract({c}, '^[0-9.,]+\s*([A-Za-z"]+)\.?$', 1)) END"""
 
 
-def _unit_key(c: str, column: ColumnSpec) -> str:
+def _unit_key(c: str, column: ColumnSpec, scale: UnitScale) -> str:
     """Return SQL of the word after the number, and of the unit in the cell next to it."""
     adjacent = "''"
     if column.unit_cell is not None:
         adjacent = f"rtrim(lower(trim(coalesce({quoted(column.unit_cell)}, ''))), '.')"
-    return f"{_unit_word(c)} || ' ' || {adjacent}"
+    return f"{_unit_word(c, scale)} || ' ' || {adjacent}"
 
 
 def _cells_with_unit(
@@ -182,7 +212,7 @@ def _cells_with_unit(
 ) -> list[tuple[str, str]]:
     """Return each unit that a cell names, as it is written, with what is next to it."""
     found = con.execute(
-        f"SELECT DISTINCT {_unit_word(c)}, {_unit_key(c, column)} FROM {table.sql}"
+        f"SELECT DISTINCT {_unit_word(c, scale)}, {_unit_key(c, column, scale)} FROM {table.sql}"
     ).fetchall()
     return sorted(
         (str(word), str(key).removeprefix(f"{word} "))
@@ -225,7 +255,7 @@ def _other_unit(
     }
     if not wrong:
         return None
-    key = _unit_key(c, column)
+    key = _unit_key(c, column, scale)
     arms = " ".join(f"WHEN {quote(pair)} THEN {quote(text)}" for pair, text in wrong.items())
     return Contradiction(f"{key} IN ({quoted_list([*wrong])})", f"CASE {key} {arms} END")
 
@@ -335,7 +365,7 @@ def _marks(con: duckdb.DuckDBPyConnection, table: Relation, c: str) -> set[str]:
 
 
 _MONEY: Final = r"(?:[A-Z]{1,3}\$|[$€£¥₹]|[A-Z]{3})"
-_ANY_MARK: Final = r"[^-+0-9.,()\s'']{1,9}"
+_ANY_MARK: Final = r"(?:[A-Za-z]{3} [$€£¥₹]|[$€£¥₹] [A-Za-z]{3}|[^-+0-9.,()\s'']{1,9})"
 """What may be around an amount. Only for amounts: "250 mg" and "~2" are not weights in pounds."""
 
 
