@@ -115,7 +115,7 @@ class DataRows:
     def with_sums(self, con: duckdb.DuckDBPyConnection) -> DataRows:
         """Return these rows with what is known of rows of numbers: a sum is no line of an order.
 
-        Such a row has no order number, name, address, article or other text. It is a sum where a
+        This row has no order number, name, address, article or other text. It is a sum where a
         number in it is that of the rows above; where articles are not named, all of them are. A
         last row that is no sum, or one without the article that others name, is doubtful.
         """

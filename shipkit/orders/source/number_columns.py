@@ -145,7 +145,7 @@ def number_column(
 
 
 class _Pair(NamedTuple):
-    """Two units that a cell may name at once, and the pattern of such a cell."""
+    """Two units that a cell may name at once, and the pattern of its text."""
 
     units: tuple[str, str]
     pattern: str

@@ -1,7 +1,7 @@
 """Whose fault it is that a file could not be read: the file's, the machine's or shipkit's.
 
 The libraries that read files raise all kinds of exceptions for a damaged one. A defect of shipkit
-must not be told as damage: the file would be exported again and again in vain.
+must not be reported as damage: the file would be exported again and again in vain.
 """
 
 from __future__ import annotations
