@@ -355,7 +355,7 @@ _OWN_PACKAGING: Final = (
 def packaging(x: str) -> str:
     """Return a text as the name of a packaging; the shipper's own box is ``package``."""
     key = f"lower(trim({x}))"
-    own = dict.fromkeys(_OWN_PACKAGING, "'package'")
+    own = dict.fromkeys((*_OWN_PACKAGING, *word_file("options")["nothing"]), "'package'")
     named = choose(key, own, f"replace({key}, ' ', '_')")
     return case((f"{x} IS NULL", "'package'"), otherwise=named)
 

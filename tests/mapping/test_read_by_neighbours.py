@@ -229,3 +229,10 @@ def test_next_to_the_weight_its_other_measures_say_nothing(shop, heading):
     (shipment,), problems = mapped(shop, row)
     assert shipment["parcels"][0]["weight_lb"] > 3
     assert problems == []
+
+
+@pytest.mark.parametrize("cell", ["n/a", "-", "none", "N/A", "", "Customer Packaging"])
+def test_nothing_in_a_column_of_packaging_is_a_box_of_ones_own(shop, cell):
+    row = {"Order": "1", "Name": "Ada", **HOME, "Packaging": cell}
+    shipments, _ = mapped(shop, row, {**row, "Order": "2", "Packaging": "pak"})
+    assert [each["parcels"][0]["packaging"] for each in shipments] == ["package", "pak"]
