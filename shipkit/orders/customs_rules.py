@@ -22,12 +22,12 @@ _VAGUE: Final[list[str]] = word_file("customs_cells")["vague"]
 
 
 def _items(condition: str) -> str:
-    """Return SQL of the customs items of which a condition on ``i`` is true."""
+    """Return SQL of the customs items that meet a condition on ``i``."""
     return f"list_filter(customs.items, lambda i: coalesce({condition}, false))"
 
 
 def _of_items(code: str, leaf: str, condition: str, problem: str, fix: str, **more: str) -> Rule:
-    """Return a rule that names the first item of which a condition is true."""
+    """Return a rule that names the first item that meets a condition."""
     wrong = f"{_items(condition)}[1].{leaf}"
     return Rule(
         code=code,

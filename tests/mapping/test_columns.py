@@ -134,6 +134,29 @@ def test_two_order_numbers_are_a_question_because_ungrouped_lines_would_ship_twi
     assert codes(problems) == [("column_ambiguous", "error", "order_id")]
 
 
+@pytest.mark.parametrize(
+    ("cells", "field"),
+    [
+        ({"Number of Packages": "3", "Package Count": "3"}, "number_of_parcels"),
+        ({"Packaging": "ups_letter", "Package Type": "ups_pak"}, "parcels[0].packaging"),
+        ({"Weight": "2", "Weight Unit": "kg", "Unit of Weight": "lb"}, "parcels[0].weight_lb"),
+    ],
+)
+def test_two_columns_of_what_the_parcel_is_hold_the_row(orders, shop, cells, field):
+    row = {heading: cell for heading, cell in ORDER.items() if heading != "Weight (oz)"}
+    _, _, problems = shipments(orders, shop, [row | {"Weight": "2"} | cells])
+    asked = [p["field"] for p in problems if p["code"] == "column_ambiguous"]
+    assert asked == [field]
+    assert all(p["severity"] == "error" for p in problems if p["code"] == "column_ambiguous")
+
+
+def test_two_columns_of_units_are_no_question_where_the_weight_names_its_own(orders, shop):
+    row = {**ORDER, "Weight Unit": "kg", "Unit of Weight": "lb", "Weight (oz)": "32"}
+    _, (made,), problems = shipments(orders, shop, [row])
+    assert made["parcels"][0]["weight_lb"] == 2
+    assert "column_ambiguous" not in {p["code"] for p in problems}
+
+
 def test_missing_columns_are_asked_for_in_every_row_with_a_fix(orders, shop):
     row = {"Name": "Ada", "City": "Boston"}
     _, _, problems = shipments(orders, shop, [row])

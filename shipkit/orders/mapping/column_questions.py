@@ -29,6 +29,7 @@ from shipkit.orders.mapping.mapped import (
 from shipkit.schema import NUMBER_OF_PARCELS, PROBLEMS, problems_table
 
 __all__ = [
+    "MEASURED",
     "MOST_PARCELS",
     "ambiguous_columns",
     "missing_columns",
@@ -59,12 +60,19 @@ _BLOCKING: Final = (
     "signature",
     "ship_date",
     "order_id",
+    "number_of_parcels",
+    "packaging",
+    "weight_unit",
+    "dimension_unit",
 )
 """Roles that stop a row when two columns fit.
 
 The wrong column would send the wrong parcel, or one order twice, its lines not grouped. Other roles
 stay empty, with a warning.
 """
+
+MEASURED: Final = {"weight_unit": "weight", "dimension_unit": "length"}
+"""Role of a column of units -> that of the numbers that they are of."""
 
 MOST_PARCELS: Final = 200
 """More are a number of something else. Source: UPS Shipping.yaml, Package: 200 in a shipment."""
@@ -98,7 +106,11 @@ def ambiguous_columns(
     asked = []
     for role, names in ambiguous.items():
         leaf = ROLE_LEAVES.get(role.removeprefix("item_"), role)
-        if leaf not in LEAVES or (leaf in leaves and leaf not in spec.defaults):
+        if role in MEASURED:
+            leaf = ROLE_LEAVES[MEASURED[role]]
+            if leaf not in leaves:
+                continue
+        elif leaf not in LEAVES or (leaf in leaves and leaf not in spec.defaults):
             continue
         if role in OPTION_ROLES:
             continue

@@ -27,6 +27,7 @@ from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.blank_units import blank_units
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, literal, plain_leaf
 from shipkit.orders.mapping.column_questions import (
+    MEASURED,
     ambiguous_columns,
     missing_columns,
     numbers_not_joined,
@@ -214,9 +215,16 @@ def _columns_read(columns: Sequence[Column], spec: MappingSpec) -> _ColumnsRead:
     ambiguous = {
         role: names
         for role, names in found.ambiguous.items()
-        if role not in spec.columns and ROLE_LEAVES.get(role, role) not in spec.columns
+        if role not in spec.columns
+        and ROLE_LEAVES.get(role, role) not in spec.columns
+        and not _names_its_unit(MEASURED.get(role, ""), taken)
     }
     return _ColumnsRead(ignored, found, taken, ambiguous)
+
+
+def _names_its_unit(role: str, taken: Taken) -> bool:
+    """Return whether the heading of a measure has its unit: "Weight (kg)"."""
+    return role in taken and taken[role][1] is not None
 
 
 def _origins(columns: Sequence[Column], spec: MappingSpec, others: Collection[str]) -> Taken:
