@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 
 from shipkit.orders.expressions import quoted_list
 
-__all__ = ["DATES", "damage_words", "date_sql"]
+__all__ = ["DATES", "damage_words", "date_sql", "plain_damage_words", "plain_words"]
 
 _WORDS: Final = Path(__file__).parent / "data" / "words" / "damage.toml"
 
@@ -25,6 +26,19 @@ def damage_words(name: str) -> frozenset[str]:
     return frozenset(word.replace("_", " ") for word in _lists()[name].split())
 
 
+def plain_words(text: str) -> str:
+    """Return a text in lower case without the marks around and between its words."""
+    words = _MARKS.sub(" ", text.lower()).split()
+    return " ".join(words) or text.lower().strip()
+
+
+@cache
+def plain_damage_words(name: str) -> frozenset[str]:
+    """Return a list of ``damage.toml`` as :func:`plain_words` writes them."""
+    return frozenset(map(plain_words, damage_words(name)))
+
+
+_MARKS: Final = re.compile(r"[\s.,;:!*()\[\]_-]+")
 _DAY: Final = "[0-9]{1,2}"
 _YEAR: Final = "(?:19|20)?[0-9]{2}"
 _CLOCK: Final = r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?[AP]M)?Z?)?"

@@ -154,7 +154,7 @@ NAME_RULES: Final = (
     ),
     # "3M" and "7-Eleven" have a letter.
     _name("name[1] BETWEEN '#' AND '9'", r"[#+(]*[0-9][0-9() +./#-]*", "a number"),
-    _name("name[1] < 'A'", r"[^\pL]*[^\pL0-9() +./#-][^\pL]*", "without a letter"),
+    _name("name[1] < 'A'", r"[^\pL&]*[^\pL&0-9() +./#-][^\pL&]*", "without a letter"),
     # A shifted row, or a label that was pasted into one cell.
     _name("name[1] BETWEEN '0' AND '9'", _STREET, "a street"),
     _name(
@@ -179,20 +179,44 @@ NAME_RULES: Final = (
 _ONLY_A_NUMBER: Final = "#?[0-9]+(?:[.,][0-9]+)?|[$€£][0-9.,]+"
 _NO_MORE: Final = r"NOT regexp_matches(concat(address_line2, address_line3), '\pL')"
 
-STREET_RULES: Final = (
-    # "12" over "High Street" is a house number with its street.
-    Rule(
+
+def _number_as_street(where: str, severity: str) -> Rule:
+    number = f"regexp_full_match(address_line1, '{_ONLY_A_NUMBER}')"
+    return Rule(
         code="street_is_number",
         field="ship_to.address_line1",
         fails=case(
             (
                 "NOT contains(address_line1, ' ')",
-                f"regexp_full_match(address_line1, '{_ONLY_A_NUMBER}') AND {_NO_MORE}",
+                f"({where}) AND {number} AND {_NO_MORE}",
             ),
             otherwise="false",
         ),
         value="address_line1",
         problem="""'"' || address_line1 || '" is a number, and not a street'""",
+        fix='Name the column of the street: map(columns={"address_line1": "<heading>"}), or '
+        "correct the cell.",
+        severity=severity,
+    )
+
+
+STREET_RULES: Final = (
+    # "12" over "High Street" is a house number with its street. Villages without streets have
+    # numbers alone in much of Europe.
+    _number_as_street("american OR country = 'CA'", "error"),
+    _number_as_street("NOT american AND country <> 'CA'", "warning"),
+    Rule(
+        code="street_is_city",
+        field="ship_to.address_line1",
+        fails=case(
+            (
+                "right(address_line1, 1) BETWEEN '0' AND '9' AND address_line1 > ':'",
+                r"regexp_full_match(address_line1, '[^0-9]+, ?[A-Z]{2},? [0-9]{5}(?:-[0-9]{4})?')",
+            ),
+            otherwise="false",
+        ),
+        value="address_line1",
+        problem="""'"' || address_line1 || '" is a city with its ZIP, and not a street'""",
         fix='Name the column of the street: map(columns={"address_line1": "<heading>"}), or '
         "correct the cell.",
     ),

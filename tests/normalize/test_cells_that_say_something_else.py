@@ -19,6 +19,14 @@ ANYWHERE = {
     "Same as billing": "placeholder",
     "see notes": "placeholder",
     "ditto": "placeholder",
+    "TBD.": "placeholder",
+    "(same as above)": "placeholder",
+    "*TBD*": "placeholder",
+    "pick-up": "placeholder",
+    "xxxxxxx": "placeholder",
+    "Mr. TBD": "placeholder",
+    "*|FNAME|*": "placeholder",
+    "[FIRST_NAME] [LAST_NAME]": "placeholder",
     "Do not ship": "placeholder",
     "don't ship": "placeholder",
     "Store pickup": "placeholder",
@@ -49,6 +57,8 @@ ONLY_IN = {
         "ada@example.com": "placeholder",
         "www.example.com": "placeholder",
         "+1 617 555 0100": "placeholder",
+        "(617) 555-0100": "placeholder",
+        "617-555-0100": "placeholder",
         "1Z999AA10123456784": "placeholder",
         "02134": "street_is_number",
         "#1001": "street_is_number",
@@ -63,6 +73,10 @@ ONLY_IN = {
 }
 RIGHT = {
     "Name": [
+        "J.W.",
+        "K. A.",
+        "TBC",
+        "1&1",
         "Vera Same",
         "May Test",
         "Jo Unknown-Smith",
@@ -74,6 +88,9 @@ RIGHT = {
     ],
     "Address": [
         "1 Same St",
+        "[Old Mill]",
+        "+B2",
+        "Stop 4",
         "12 No Name Rd",
         "See Rd 5",
         "Via Roma 3",
@@ -137,6 +154,21 @@ def test_a_house_number_over_its_street_is_a_street(shop):
     ) as s:
         s.map(service="ground", defaults={"weight_lb": 1}).preview()
         assert "street_is_number" not in set(s.problems["code"])
+
+
+def test_words_for_nothing_in_a_second_line_are_left_out(shop):
+    cells = ["n.v.t.", "brak", "k.A.", "なし", "无", "not available", "Unknown", "keine Angabe"]
+    rows = [
+        {"Order": str(n), "Name": "Ada Lee", "Address 1": f"{n} Main St", "Address 2": cell}
+        | {"Company": cell, "City": "Boston", "State": "MA", "Zip": "02134"}
+        for n, cell in enumerate(cells, 1)
+    ]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        session.map(service="ground", defaults={"weight_lb": 1})
+        table, problems, _ = session._planner.normalized()
+    assert problems.num_rows == 0
+    assert table.column("address_line2").null_count == len(cells)
+    assert [n for n, name in enumerate(table.column("company").to_pylist()) if name] == []
 
 
 def test_words_for_another_cell_hold_the_second_line_too(shop):

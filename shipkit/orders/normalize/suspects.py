@@ -25,11 +25,21 @@ _ONE_WORD: Final = ", ".join(
 _IN_WORDS: Final = sorted(
     {
         word
-        for name in ("unsaid", "elsewhere", "not_shipped", *(f"form_of_{field}" for field in FORMS))
+        for name in (
+            "not_there",
+            "unsaid",
+            "elsewhere",
+            "not_shipped",
+            *(f"form_of_{field}" for field in FORMS),
+        )
         for word in damage_words(name)
     }
 )
-_IN_A_WORD: Final = ", ".join(quote(word) for word in _IN_WORDS if " " not in word)
+_AROUND: Final = ".,;:!*()[]-"
+"""Marks that a person writes around a word for nothing: "(TBD)"."""
+_IN_A_WORD: Final = ", ".join(
+    quote(word) for word in sorted({w.replace(" ", "-").strip(_AROUND) or w for w in _IN_WORDS})
+)
 _FIRST_WORDS: Final = "|".join(
     re.escape(word).replace("'", "''")
     for word in sorted({word.split(" ")[0] for word in _IN_WORDS if " " in word})
@@ -63,7 +73,7 @@ _CODES: Final = (
     # words of programs for nothing, and a year at the end, as in "Mar 2026"
     r"|undefined|Na[NT]|null | (?:n(?:ull|an|one)|None|20..$)"
     # what a person writes who has no answer, and the number of a phone
-    rf"|^(?:(?i:{_FIRST_WORDS}) |\+[0-9])"
+    rf"|^[(*\[]?(?:(?i:{_FIRST_WORDS})[ -]|\+[0-9]|\([0-9])|[*][|]|[xX]{{3}}|\b[Tt][Bb][DdAaCc]\b"
 )
 _OFTEN_THE_SAME: Final = ("company", "address_line2", "address_line3", "city", "state")
 """Columns with the same text in many rows: to tell the texts apart first is faster."""
@@ -83,7 +93,7 @@ def _is_suspect(x: str) -> str:
             THEN false
             ELSE regexp_matches({x}, '[#0-9+(@]|^www[.]')
                 OR {x} IN ({_ONE_WORD})
-                OR lower({x}) IN ({_IN_A_WORD})
+                OR lower(trim({x}, '{_AROUND}')) IN ({_IN_A_WORD})
         END
     """
 
@@ -177,9 +187,12 @@ class Judgement:
 
 def _is_town(row: str) -> str:
     """Return SQL of whether a city that looks like a word for nothing has its own postal code."""
-    towns = [town.split(":") for town in sorted(damage_words("towns"))]
-    code = f"{row}.postal_code::VARCHAR"
-    fits = [f"({row}.city = {quote(name)} AND {code} = {quote(zip_)})" for name, zip_ in towns]
+    fits = []
+    for town in sorted(damage_words("towns")):
+        name, at = town.split(":")
+        place = "country" if at.startswith("@") else "postal_code"
+        is_there = f"{row}.{place}::VARCHAR = {quote(at.removeprefix('@'))}"
+        fits.append(f"({row}.city = {quote(name)} AND {is_there})")
     return f"coalesce({' OR '.join(fits)}, false)"
 
 

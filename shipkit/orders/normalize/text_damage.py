@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from shipkit.orders.damage_words import DATES, damage_words
+from shipkit.orders.damage_words import DATES, damage_words, plain_damage_words, plain_words
 from shipkit.orders.normalize.markup import without_escapes, without_invisible
 from shipkit.orders.normalize.mojibake import read_again
 from shipkit.orders.source.alphabets import text_score
@@ -97,6 +97,7 @@ _LOOKS_LIKE: Final = dict(
 _EXPORT: Final = "Export the orders again as UTF-8, or correct the cell."
 _RETYPE: Final = "Write the original again, in a cell that is formatted as text."
 _CORRECT: Final = "Correct the cell."
+_SET: Final = "Correct the cell. If it is right: session.edit(clause, name=...), with its field."
 
 
 def judged(text: str, column: str) -> TextVerdict:
@@ -107,7 +108,7 @@ def judged(text: str, column: str) -> TextVerdict:
     column
         The field that it is for, such as ``address_line1``.
     """
-    if _is_nothing(text) and column not in _REQUIRED:
+    if column not in _REQUIRED and _is_nothing(text):
         return TextVerdict("", "nothing")
     plain, repair = _repaired(text)
     if column == "address_line2" and _WHOLE_FLOAT.fullmatch(plain):
@@ -156,7 +157,10 @@ def _one_alphabet(found: re.Match[str]) -> str:
 
 
 def _is_nothing(text: str) -> bool:
-    return text.strip() in damage_words("nothing")
+    """Return whether a text is a word for nothing, of a program or of a person."""
+    return text.strip() in damage_words("nothing") or plain_words(text) in plain_damage_words(
+        "not_there"
+    )
 
 
 def _problem(text: str, column: str) -> tuple[str, str, str] | None:
@@ -164,12 +168,13 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
     shown, lower = f'"{text}"', text.lower()
     if lower in damage_words("errors") or _HASHES.fullmatch(text):
         return f"{shown} is what a spreadsheet shows for an error", "excel_error", _CORRECT
-    if _is_nothing(text) or text in damage_words("booleans"):
+    if text in damage_words("nothing") or text in damage_words("booleans"):
         return f"{shown} is not {_WHAT[column]}", "placeholder", _CORRECT
     if _has_an_empty_part(text, column):
         return f"{shown} has what a program writes for an empty cell", "placeholder", _CORRECT
-    if column != "company" and (said := _in_other_words(lower, column)):
-        return f"{shown} {said}", "placeholder", _CORRECT
+    said = _in_other_words(text, column)
+    if said is not None:
+        return f"{shown} {said}", "placeholder", _SET
     if _FORMULA.match(text):
         return f"{shown} is a formula, and not {_WHAT[column]}", "excel_error", _CORRECT
     if _UNFILLED.search(text):
@@ -196,35 +201,53 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
     return None
 
 
+_FIELDS: Final = (
+    r"(?:(?:first|last|full|customer|recipient|company|street|shipping|ship to)[ _.]?)?"
+    r"(?:name|fname|lname|address|street|city|town|company|zip|state|line ?[0-9])"
+)
 _UNFILLED: Final = re.compile(
-    r"""\{\{.*\}\}|\{%.*%\}|\$\{.*\}|<%.*%>|<<.*>>|«\w*_\w*»|^%[A-Z_]{3,}%$"""
-    r"""|^[\[{]\s*['"].*['"]\s*(?:\]|:.*[\]}])$"""
-    r"""|^\{[A-Za-z_. ]+\}$|^\[[A-Za-z_.]+(?: [A-Za-z_.]+)?\]$""",
+    r"\{\{.*\}\}|\{%.*%\}|\$\{.*\}|<%.*%>|<<.*>>|«\w*_\w*»|^%[A-Z_]{3,}%$|\*\|[A-Z_0-9]+\|\*"
+    r"""|^[\[{]\s*['"].*['"]\s*(?:\]|:.*[\]}])$|^\{[A-Za-z_. ]+\}$"""
+    rf"|^(?:\[(?i:{_FIELDS})\]\s*)+$",
     re.DOTALL,
 )
 """Marks of a mail merge or template that were not filled; a list or an object written as text."""
-_FORMULA: Final = re.compile(r"=(?![\s=])|[+-][A-Z]{1,3}[0-9]+$|@[A-Z]+\(")
+_FORMULA: Final = re.compile(r"=(?![\s=])|[+-][A-Z]{1,3}[0-9]+[-+*/&]|@[A-Z]+\(")
 _ELSE: Final = {
     "an email address": re.compile(r"[^\s@]+@[^\s@]+\.[A-Za-z]{2,}"),
     "a web address": re.compile(r"(?i:https?://|www\.)\S+"),
-    "a phone number": re.compile(r"\+[0-9][0-9 ()./-]{6,}"),
+    "a phone number": re.compile(
+        r"\+[0-9][0-9 ()./-]{6,}|\(?[0-9]{3}\)?[ .-][0-9]{3}[ .-][0-9]{4}"
+    ),
     "a tracking number": re.compile(r"1Z[0-9A-Z]{16}"),
 }
 """What a cell of a street or a city holds where columns were shifted."""
 
 
-def _in_other_words(lower: str, column: str) -> str | None:
+def _in_other_words(text: str, column: str) -> str | None:
     """Return what a cell says in place of what it is for, if it does."""
-    lower = lower.strip()
-    if lower in damage_words("unsaid"):
-        return f"is not {_WHAT[column]}"
-    if lower in damage_words("not_shipped"):
+    plain = plain_words(text)
+    if column == "company" and " " not in plain:  # a firm may be called TBC
+        return None
+    if column == "name" and plain in plain_damage_words("also_names"):
+        return None
+    if plain in plain_damage_words("not_shipped"):
         return "says that it is not shipped"
-    if lower in damage_words("elsewhere"):
+    if plain in plain_damage_words("elsewhere"):
         return "stands for another cell"
-    if column in FORMS and lower in damage_words(f"form_of_{column}"):
+    if column in FORMS and plain in plain_damage_words(f"form_of_{column}"):
         return "is the heading of a form"
+    if plain in plain_damage_words("unsaid") or plain in plain_damage_words("not_there"):
+        return f"is not {_WHAT[column]}"
+    if _NO_WORD.fullmatch(plain) and column != "company":
+        return f"is not {_WHAT[column]}"
     return None
+
+
+_NO_WORD: Final = re.compile(
+    r"x{2,}|(?:(?:mr|mrs|ms|dr|herr|frau|mme) )?(?:tb[adc]|unknown)(?: tb[adc]| unknown)*"
+)
+"""Letters that fill a cell, and words for a name that is not known yet."""
 
 
 _FREE: Final = ("name", "company")
