@@ -25,6 +25,7 @@ __all__ = [
     "GROUPED_NUMBER",
     "LINE_LENGTH",
     "PLAIN_NUMBER",
+    "ROUNDED",
     "amount_cents",
     "case",
     "choose",
@@ -145,7 +146,7 @@ def code(x: str) -> str:
     """
     clean = f"regexp_full_match({x}, '[0-9A-Za-z](?:[!-~]*[0-9A-Za-z])?')"
     single = f"trim(regexp_replace({narrow_sql(x)}, '{_BLANKS}', ' ', 'g'))"
-    bare = rf"trim(regexp_replace({single}, '^=?[''\"]?|\"$', '', 'g'))"
+    bare = rf"trim(regexp_replace({single}, '^=?[''\"]|^=([0-9])|\"$', '\1', 'g'))"
     return case((clean, x), otherwise=f"nullif({bare}, '')")
 
 
@@ -363,6 +364,10 @@ def packaging(x: str) -> str:
 # -- phones and address lines ----------------------------------------------------------------------
 
 
+ROUNDED: Final = r"(?i)\s*[+]?[0-9]+(?:[.,][0-9]+)?\s*e\s*[+-]?[0-9]{1,3}\s*"
+"""A number that a spreadsheet rounded: 6.1755501E+09."""
+
+
 def digits_phone(x: str, american: str) -> str:
     """Return a phone as digits, with ``x77`` behind it for an extension.
 
@@ -385,7 +390,7 @@ def digits_phone(x: str, american: str) -> str:
     return case(
         (f"regexp_full_match({x}, '[2-9][0-9]{{9}}')", x),
         # What a spreadsheet rounded: its digits are those of another phone.
-        (f"regexp_matches({x}, '(?i)[0-9][.,][0-9]+e[+-]?[0-9]')", "NULL"),
+        (f"regexp_full_match({x}, '{ROUNDED}')", "NULL"),
         otherwise=repaired,
     )
 

@@ -176,6 +176,15 @@ NAME_RULES: Final = (
     ),
 )
 
+_NO_STATE: Final = quoted_list(
+    sorted(
+        {
+            word
+            for name in ("errors", "unsaid", "elsewhere", "not_shipped")
+            for word in damage_words(name)
+        }
+    )
+)
 _ONLY_A_NUMBER: Final = "#?[0-9]+(?:[.,][0-9]+)?|[$€£][0-9.,]+"
 _NO_MORE: Final = r"NOT regexp_matches(concat(address_line2, address_line3), '\pL')"
 
@@ -219,6 +228,21 @@ STREET_RULES: Final = (
         problem="""'"' || address_line1 || '" is a city with its ZIP, and not a street'""",
         fix='Name the column of the street: map(columns={"address_line1": "<heading>"}), or '
         "correct the cell.",
+    ),
+    Rule(
+        code="placeholder",
+        field="ship_to.state",
+        # States of the US, Canada and Australia are looked up.
+        fails=case(
+            (
+                "NOT american AND state IS NOT NULL",
+                f"lower(state) IN ({_NO_STATE}) OR starts_with(state, '=')",
+            ),
+            otherwise="false",
+        ),
+        value="state",
+        problem="""'"' || state || '" is not a state or province'""",
+        fix="Correct the cell, or leave it empty where the country has none.",
     ),
     Rule(
         code="city_is_street",

@@ -130,6 +130,8 @@ CASES = [
     ("name_not_a_person", "ship_to.name", {"name": "#1001"}),
     ("name_not_a_person", "ship_to.name", {"name": "$5.00"}),
     ("street_is_number", "ship_to.address_line1", {"address_line1": "#1001"}),
+    ("placeholder", "ship_to.state", {**ABROAD, "state": "see notes"}),
+    ("placeholder", "ship_to.state", {**ABROAD, "state": "=A1"}),
     ("street_is_city", "ship_to.address_line1", {"address_line1": "Boston, MA 02134"}),
     ("city_is_street", "ship_to.city", {"city": "1 Main St"}),
     ("example_row", "ship_to.name", {"name": "Jane Sample", "address_line1": "123 Any Street"}),

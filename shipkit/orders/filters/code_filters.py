@@ -14,7 +14,7 @@ from shipkit.common.places import (
     zip_with_zeros,
     zip_with_zeros_sql,
 )
-from shipkit.orders.expressions import case, choose, quote, stripped, trimmed
+from shipkit.orders.expressions import ROUNDED, case, choose, quote, stripped, trimmed
 from shipkit.orders.filters.column_values import (
     ColumnValue,
     ConstantValue,
@@ -227,9 +227,6 @@ def _compacted(day: str, layout: str) -> str:
 # -- phones ----------------------------------------------------------------------------------------
 
 
-_ROUNDED: Final = "(?i)[0-9][.,][0-9]+e[+-]?[0-9]"
-
-
 def phone_digits(value: Any) -> Any:
     """Return a phone as at most 15 digits, without the leading 1 of North America.
 
@@ -242,7 +239,7 @@ def phone_digits(value: Any) -> Any:
     """
     if value is None:
         return None
-    if re.search(_ROUNDED, str(value)):
+    if re.fullmatch(ROUNDED, str(value)):
         return str(value)[:15]
     base = re.sub(
         r"(?i)\s*[,;]?\s*(?:ext(?:ension)?\.?|x|#)\s*[:.]?\s*[0-9]{1,6}\s*$", "", str(value)
@@ -260,7 +257,7 @@ def _phone_digits_sql(call: FilterCall) -> Value:
     )
     digits = f"regexp_replace(regexp_replace({x}, '{mark}', ''), '[^0-9]', '', 'g')"
     made = case(
-        (f"regexp_matches({x}, '{_ROUNDED}')", f"substring({x}, 1, 15)"),
+        (f"regexp_full_match({x}, '{ROUNDED}')", f"substring({x}, 1, 15)"),
         (f"regexp_full_match({x}, '[02-9][0-9]{{4,14}}')", x),
         (f"strlen({digits}) = 11 AND starts_with({digits}, '1')", f"substring({digits}, 2)"),
         otherwise=f"nullif(substring({digits}, 1, 15), '')",

@@ -175,7 +175,9 @@ def missing_columns(
     }
     headings = [column.name for column in columns]
     headless = not _OF_AN_ADDRESS & {*leaves, *ambiguous} and _may_be_an_order(headings)
-    asked = [_no_headings(headings)] if headless else []
+    if headless:
+        return [_no_headings(headings)]
+    asked = []
     for name, words in _NEEDED.items():
         role = next((role for role, leaf in ROLE_LEAVES.items() if leaf == name), name)
         if (
@@ -185,8 +187,6 @@ def missing_columns(
         ):
             continue
         local = name in ("state", "postal_code")  # many countries have neither
-        if headless and name in _OF_AN_ADDRESS:
-            continue
         asked.append(
             MappingQuestion(
                 field_path(name),
@@ -208,7 +208,7 @@ def _may_be_an_order(headings: Sequence[str]) -> bool:
 def _no_headings(headings: Sequence[str]) -> MappingQuestion:
     shown = ", ".join(json.dumps(text, ensure_ascii=False) for text in headings[:4])
     return MappingQuestion(
-        field_path("name"),
+        None,  # of the whole row: nothing else is asked before this is answered
         "true",
         f"the first line was read as the headings, and looks like an order: {shown} ...",
         "Put a line of headings into the file. Or read it without one, load(header=False), and "

@@ -156,7 +156,7 @@ class MappingQuestion:
         As in :data:`shipkit.schema.PROBLEMS`.
     """
 
-    field: str
+    field: str | None
     condition: str
     problem: str
     fix: str

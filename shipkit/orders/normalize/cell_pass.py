@@ -26,6 +26,7 @@ from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.cell_problems import UNREADABLE
 from shipkit.orders.normalize.readings import asking, reading
 from shipkit.orders.normalize.suspects import Judgement
+from shipkit.orders.normalize.text_damage import is_nothing
 from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, RETURN_OF, SHIPMENTS, Leaf
 
 __all__ = ["named_currency", "normal_select", "printed_texts", "texts_to_read"]
@@ -307,7 +308,12 @@ def _country(rows: Rows, name: str) -> str:
 
 
 def _state(country: str, text: str | None) -> str | None:
-    """Return the code of a state; abroad also what its country's post calls it."""
+    """Return the code of a state; abroad also what its country's post calls it.
+
+    Abroad, where many forms ask for a state that there is not, a word for nothing is none.
+    """
+    if text is not None and country not in US_DOMAIN and is_nothing(text):
+        return None
     text = state_of_parts(country, text) or text
     code = state_code(country, text)
     if text is None or code != text or country in US_DOMAIN:

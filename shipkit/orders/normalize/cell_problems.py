@@ -117,7 +117,7 @@ def _is_any_filled(normal: pa.Table, marks: Sequence[str]) -> bool:
 def _problem(
     where: str,
     *,
-    field: str,
+    field: str | None,
     value: str,
     problem: str,
     fix: str,
@@ -134,7 +134,7 @@ def _problem(
     return f"""
         SELECT
             row_number,
-            {quote(field)} AS field,
+            {"NULL::VARCHAR" if field is None else quote(field)} AS field,
             {value} AS value,
             {problem} AS problem,
             {quote(fix)} AS fix,

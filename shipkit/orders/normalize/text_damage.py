@@ -15,7 +15,7 @@ from shipkit.orders.normalize.markup import without_escapes, without_invisible
 from shipkit.orders.normalize.mojibake import read_again
 from shipkit.orders.source.alphabets import text_score
 
-__all__ = ["FORMS", "TextVerdict", "judged"]
+__all__ = ["FORMS", "TextVerdict", "is_nothing", "judged"]
 
 FORMS: Final = ("name", "address_line1", "city")
 """Fields whose own heading may be left in a cell."""
@@ -108,7 +108,7 @@ def judged(text: str, column: str) -> TextVerdict:
     column
         The field that it is for, such as ``address_line1``.
     """
-    if column not in _REQUIRED and _is_nothing(text):
+    if column not in _REQUIRED and is_nothing(text):
         return TextVerdict("", "nothing")
     plain, repair = _repaired(text)
     if column == "address_line2" and _WHOLE_FLOAT.fullmatch(plain):
@@ -156,7 +156,7 @@ def _one_alphabet(found: re.Match[str]) -> str:
     return "".join(_LOOKS_LIKE.get(letter, letter) for letter in word)
 
 
-def _is_nothing(text: str) -> bool:
+def is_nothing(text: str) -> bool:
     """Return whether a text is a word for nothing, of a program or of a person."""
     return text.strip() in damage_words("nothing") or plain_words(text) in plain_damage_words(
         "not_there"
@@ -245,7 +245,7 @@ def _in_other_words(text: str, column: str) -> str | None:
 
 
 _NO_WORD: Final = re.compile(
-    r"x{2,}|(?:(?:mr|mrs|ms|dr|herr|frau|mme) )?(?:tb[adc]|unknown)(?: tb[adc]| unknown)*"
+    r"x{2,12}|(?:(?:mr|mrs|ms|dr|herr|frau|mme) )?(?:tb[adc]|unknown)(?: tb[adc]| unknown)*"
 )
 """Letters that fill a cell, and words for a name that is not known yet."""
 
