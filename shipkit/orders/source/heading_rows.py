@@ -244,6 +244,7 @@ def _joined(above: Sequence[str], below: Sequence[str]) -> list[str] | None:
         or _says_more(first, second)
         or not _role(second)
         or _party(first)
+        or phrase(second) in UNITS  # "Weight" over "(oz)"
         else second
         for first, second in zip(above, below, strict=True)
     ]
