@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shipkit.common.kept_plans import SMALL
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one
 from shipkit.models import Address
@@ -49,12 +50,13 @@ def map_template(
     if to_render == total:  # also where there are no orders
         return render_rows(schema, columns, spec, shipper, selection, lines)
     if not to_render:
-        return _computed(schema, columns, spec, selection, prepared, compiled)
+        return _computed(schema, columns, spec, selection, total, prepared, compiled)
     where = compiled.rendered_where
     rest = schema.view("orders_to_render", f"SELECT * FROM {selection.sql} WHERE {where}")
     others = schema.view("orders_to_compute", f"SELECT * FROM {selection.sql} WHERE NOT {where}")
-    computed = _computed(schema, columns, spec, others, prepared, compiled)
-    rendered = render_rows(schema, columns, spec, shipper, rest, lines, others=total - to_render)
+    rows = total - to_render
+    computed = _computed(schema, columns, spec, others, rows, prepared, compiled)
+    rendered = render_rows(schema, columns, spec, shipper, rest, lines, others=rows)
     return _together(schema, computed, rendered)
 
 
@@ -63,18 +65,24 @@ def _computed(
     columns: Sequence[Column],
     spec: MappingSpec,
     selection: Relation,
+    rows: int,
     prepared: PreparedTemplate,
     compiled: TemplateSql,
 ) -> Mapped:
-    """Return the mapped relation that a compiled template makes of the orders in `selection`."""
+    """Return the mapped relation that a compiled template makes of the orders in `selection`.
+
+    A few `rows` are stored: a view would be planned again by each statement that reads it.
+    """
     written = f"({compiled.select(selection.sql)})"
     settings = {
         *spec.defaults,
         *(["service"] if spec.service is not None else []),
         *(["ship_date"] if spec.ship_date is not None else []),
     }
+    query = mapped_select(spec, written, filled=compiled.filled, nested=compiled.nested)
+    store = schema.table if rows <= SMALL else schema.view
     return Mapped(
-        relation=schema.view("computed", mapped_select(spec, written)),
+        relation=store("computed", query),
         template=spec.template or "",
         offered=spec.offered,
         problems=problems_table(),
@@ -98,5 +106,5 @@ def _together(schema: StageSchema, computed: Mapped, rendered: Mapped) -> Mapped
         defaulted={
             name: count + rendered.defaulted[name] for name, count in computed.defaulted.items()
         },
-        filled=computed.filled,
+        filled=(computed.filled or frozenset()) | (rendered.filled or frozenset()),
     )

@@ -85,14 +85,16 @@ def render_rows(
         relation = schema.table("rendered", mapped_select(spec, written))
         check_shape(con, _ROWS, relation, same_fields=template.same_fields)
         defaulted = filled_by_defaults(con, spec, written)
+    filled, nested = _contents(con, relation)
     return Mapped(
         relation=relation,
         template=text,
         offered=spec.offered,
         problems=problems_table(problems),
-        nested=_is_nested(con, relation),
+        nested=nested,
         fields=fed_fields(template, columns),
         defaulted=defaulted,
+        filled=filled,
     )
 
 
@@ -279,18 +281,24 @@ def _objects_only(
     return texts, [_failed(number, json_fault(text), "template_json") for number, text in others]
 
 
-def _is_nested(con: duckdb.DuckDBPyConnection, mapped: Relation) -> bool:
-    """Return whether a row has other than one parcel, another origin, or customs."""
-    found = one(
+def _contents(con: duckdb.DuckDBPyConnection, mapped: Relation) -> tuple[frozenset[str], bool]:
+    """Return the leaves that a row has a value of, and whether a row is nested.
+
+    A row is if it has other than one parcel, another origin, or customs.
+    """
+    *counts, nested = one(
         con,
         f"""
-        SELECT bool_or(
-            len(more_parcels) > 0
-            OR parcel_count <> 1
-            OR ship_from IS NOT NULL
-            OR customs IS NOT NULL
-        )
+        SELECT
+            {", ".join(f"count({name})" for name in LEAVES)},
+            bool_or(
+                len(more_parcels) > 0
+                OR parcel_count <> 1
+                OR ship_from IS NOT NULL
+                OR customs IS NOT NULL
+            )
         FROM {mapped.sql}
         """,
     )
-    return bool(found[0])
+    filled = (name for name, count in zip(LEAVES, counts, strict=True) if count)
+    return frozenset(filled), bool(nested)

@@ -7,6 +7,9 @@ applied.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Final
+
 import duckdb
 
 from shipkit.common.sql import one
@@ -20,16 +23,27 @@ AMOUNTS = ("declared_value", "unit_value", "cod_amount")
 """Leaves that may be an amount, or an object with ``amount`` and ``currency``."""
 
 
-def mapped_select(spec: MappingSpec, written: str) -> str:
+MONEY: Final = (*(name for name in AMOUNTS if name in LEAVES), "currency")
+"""Leaves that may be made of an object."""
+
+
+def mapped_select(
+    spec: MappingSpec, written: str, *, filled: Collection[str] = MONEY, nested: bool = True
+) -> str:
     """Return the statement that makes the mapped relation of what a template wrote.
 
     Parameters
     ----------
     written
         SQL of a relation with the leaves and nested parts as the template wrote them.
+    filled
+        The leaves of money that are not null in every row.
+    nested
+        Whether there may be further parcels or customs.
     """
     leaves = ",\n            ".join(
-        f"{_with_settings(name, _leaf(name), spec)} AS {name}" for name in LEAVES
+        f"{_with_settings(name, _leaf(name, filled, nested=nested), spec)} AS {name}"
+        for name in LEAVES
     )
     papers = ", ".join(f"{leaf.name}: customs.{leaf.name}" for leaf in PAPERS)
     items = f"list_transform(coalesce(customs.items, []), lambda i: {_struct('i', ITEM_LEAVES)})"
@@ -60,22 +74,27 @@ def filled_by_defaults(
     return dict(zip(spec.defaults, one(con, f"SELECT {counts} FROM {written}"), strict=True))
 
 
-def _leaf(name: str) -> str:
+def _leaf(name: str, filled: Collection[str] = MONEY, *, nested: bool = True) -> str:
     """Return SQL of a leaf, an amount taken out of its object."""
     if name in AMOUNTS:
-        return _amount(name)
+        return _amount(name) if name in filled else name
     if name != "currency":
         return name
-    return _currency()
+    return _currency(filled, nested=nested)
 
 
-def _currency() -> str:
+def _currency(filled: Collection[str], *, nested: bool) -> str:
     """Return SQL of the currency that amounts name; of several, all with a slash, which is none."""
-    given = [
-        f"[{_currency_in('declared_value')}, {_currency_in('cod_amount')}, currency]",
-        f"list_transform(coalesce(more, []), lambda p: {_currency_in('p.declared_value')})",
-        f"list_transform(coalesce(customs.items, []), lambda i: {_currency_in('i.unit_value')})",
-    ]
+    own = [_currency_in(name) for name in AMOUNTS if name in LEAVES and name in filled]
+    given = [f"[{', '.join([*own, 'currency'])}]"]
+    if nested:
+        items = "coalesce(customs.items, [])"
+        given += [
+            f"list_transform(coalesce(more, []), lambda p: {_currency_in('p.declared_value')})",
+            f"list_transform({items}, lambda i: {_currency_in('i.unit_value')})",
+        ]
+    elif not own and "currency" not in filled:
+        return "currency"
     named = f"list_filter(flatten([{', '.join(given)}]), lambda c: trim(c) <> '')"
     distinct = f"list_sort(list_distinct(list_transform({named}, lambda c: upper(trim(c)))))"
     return f"nullif(array_to_string({distinct}, '/'), '')"
