@@ -85,7 +85,7 @@ def normalize(
     )
     normal = repair_postal_codes(con, normal)
     if mapped.nested:
-        normal = _in_order(add_nested(con, normal, mapped.relation.sql))
+        normal = _in_order(add_nested(rows, normal))
     if mapped.filled is None or NUMBER_OF_PARCELS.name in mapped.filled:
         normal = _in_order(several_parcels(con, normal, shared=mapped.shared_weights))
     problems = cell_problems(

@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-import pyarrow as pa
-
 from shipkit.common.address_formats import CODED, region_code
 from shipkit.common.kept_plans import Rows
 from shipkit.common.phones import PLACEHOLDERS
@@ -24,7 +22,7 @@ from shipkit.orders.expressions import quote, quoted_list
 from shipkit.orders.heading_words import asks_for_nothing
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.cell_problems import UNREADABLE
-from shipkit.orders.normalize.readings import asking, reading
+from shipkit.orders.normalize.readings import asking, duck_type, reading
 from shipkit.orders.normalize.suspects import Judgement
 from shipkit.orders.normalize.text_damage import is_nothing
 from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, RETURN_OF, SHIPMENTS, Leaf
@@ -86,11 +84,11 @@ def normal_select(rows: Rows, mapped: Mapped, judgement: Judgement, currency: st
             row_numbers,
             source_file,
             {_columns(own)},
-            NULL::{_duck_type(SHIPMENTS.field("ship_from").type)} AS ship_from,
+            NULL::{duck_type(SHIPMENTS.field("ship_from").type)} AS ship_from,
             [{{{parcel}}}] AS parcels,
             coalesce(number_of_parcels_, 1) AS number_of_parcels,
             list_filter("references", lambda r: trim(r.value) <> '') AS "references",
-            NULL::{_duck_type(SHIPMENTS.field("customs").type)} AS customs,
+            NULL::{duck_type(SHIPMENTS.field("customs").type)} AS customs,
             NULL::BIGINT AS {RETURN_OF},
             {_columns([*unread, "american"])},
             {_needs_repair(mapped)} AS repair,
@@ -191,7 +189,7 @@ def _typed(rows: Rows, leaf: Leaf, mapped: Mapped) -> str:
         return reading(leaf, leaf.flat, cell_type=mapped.relation.columns[leaf.flat])
     if leaf.spec.kind == "choice" and leaf.required:
         return quote(leaf.spec.nothing)
-    return f"NULL::{_duck_type(leaf.arrow.type)}"
+    return f"NULL::{duck_type(leaf.arrow.type)}"
 
 
 def _amounts(mapped: Mapped) -> dict[str, str]:
@@ -247,22 +245,6 @@ def _spaces_removed(mapped: Mapped) -> str:
         if _is_filled(mapped, name)
     ]
     return " OR ".join(changed) or "false"
-
-
-def _duck_type(kind: pa.DataType) -> str:
-    """Return DuckDB's name of an Arrow type of the shipments table."""
-    if pa.types.is_struct(kind):
-        fields = ", ".join(f'"{field.name}" {_duck_type(field.type)}' for field in kind)
-        return f"STRUCT({fields})"
-    if pa.types.is_list(kind):
-        return f"{_duck_type(kind.value_type)}[]"
-    return {
-        "string": "VARCHAR",
-        "bool": "BOOLEAN",
-        "int64": "BIGINT",
-        "double": "DOUBLE",
-        "date32[day]": "DATE",
-    }[str(kind)]
 
 
 # -- words that Python looks up, once for each distinct text ---------------------------------------
