@@ -57,6 +57,8 @@ NESTED = {
         "items": [{"description": "Doll", "quantity": 3, "unit_value": {{ row.note | tojson }},
         "weight_lb": "3 oz", "hs_code": "9503.00", "origin_country": "China"},
         {"unit_value_exact": "0.125", "quantity": "two"}]}}""",
+    "a fraction of a cent": """{"description": VALUE,
+        "customs": {"items": [{"description": "Screw", "unit_value": "0.125"}]}}""",
     "all of them": """{"description": VALUE, "parcels": [{"weight_lb": 1}, {"weight_lb": 2}],
         "ship_from": {"name": "Depot", "country": "Canada"},
         "customs": {"items": [{"unit_value": 2}]}}""",
