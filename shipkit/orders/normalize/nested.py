@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +20,6 @@ __all__ = ["add_nested"]
 def add_nested(rows: Rows, normal: pa.Table) -> pa.Table:
     """Return `normal` with the further parcels, origins and customs that `rows` have as text."""
     written = _written(rows)
-    tables = {"flat": normal}
     steps, joins = [], []
     values = ["CASE WHEN m.parcel_count = 0 THEN [] ELSE f.parcels END AS parcels"]
     if written.parcels is not None:
@@ -34,13 +33,10 @@ def add_nested(rows: Rows, normal: pa.Table) -> pa.Table:
                 END AS parcels"""
         ]
     if written.origins:
-        tables["origin_places"] = _origin_places(rows)
         steps.append(f"origins AS ({_origins(rows.sql)})")
         joins.append("LEFT JOIN origins o USING (row_number)")
         values.append("o.origin AS ship_from")
     if written.papers is not None:
-        codes = country_codes()
-        tables["country_names"] = pa.table({"name": list(codes), "code": list(codes.values())})
         steps += [
             f"""papers AS (
                 SELECT m.row_number, m.customs, f.currency
@@ -57,6 +53,7 @@ def add_nested(rows: Rows, normal: pa.Table) -> pa.Table:
         ]
         joins.append("LEFT JOIN declared d USING (row_number)")
         values.append("d.customs AS customs")
+    codes = country_codes()
     return rows.run(
         f"""
             {f"WITH {', '.join(steps)}" if steps else ""}
@@ -66,8 +63,15 @@ def add_nested(rows: Rows, normal: pa.Table) -> pa.Table:
             {" ".join(joins)}
             ORDER BY f.row_number
         """,
-        **tables,
+        flat=normal,
+        origin_places=_origin_places(rows) if written.origins else _PLACES.empty_table(),
+        country_names=pa.table({"name": list(codes), "code": list(codes.values())}),
     )
+
+
+_PLACES: Final = pa.schema(
+    [(name, pa.string()) for name in ("raw_country", "raw_state", "country", "state")]
+)
 
 
 class _Written(NamedTuple):
@@ -144,13 +148,8 @@ def _origin_places(rows: Rows) -> pa.Table:
         )
         for iso in [country_code(tidy_country)]
     ]
-    names = ("raw_country", "raw_state", "country", "state")
-    return pa.table(
-        {
-            name: pa.array([place[n] for place in places], pa.string())
-            for n, name in enumerate(names)
-        }
-    )
+    columns = [pa.array([place[n] for place in places], pa.string()) for n in range(len(_PLACES))]
+    return pa.table(columns, schema=_PLACES)
 
 
 def _parcels(relation: str, filled: Collection[str]) -> str:
