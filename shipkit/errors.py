@@ -347,6 +347,10 @@ class CarrierError(ShipkitError):
         The carrier's own words.
     transaction_id
         The id of this request in the carrier's logs.
+    voided
+        Of a void: the tracking numbers that are voided all the same.
+    not_voided
+        Of a void: the tracking numbers that the carrier says are not voided.
     """
 
     code = "carrier_error"
@@ -362,6 +366,8 @@ class CarrierError(ShipkitError):
         transaction_id: str | None = None,
         **details: Any,
     ) -> None:
+        self.voided: tuple[str, ...] = tuple(details.pop("voided", ()))
+        self.not_voided: tuple[str, ...] = tuple(details.pop("not_voided", ()))
         super().__init__(message, fix=fix, **details)
         self.carrier_code = carrier_code
         self.carrier_message = carrier_message

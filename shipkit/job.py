@@ -360,8 +360,9 @@ class Job(HandoverMembers, html.Shown):
             decides about the money later (EasyPost): voiding again and :meth:`track` ask what
             became of it, and voiding asks again for one that is ``rejected``. A row the carrier
             would not void is still ``shipped``, with the carrier's answer in ``error_code``,
-            ``error_message`` and ``fix``. A voided parcel whose return label is still paid for says
-            so there.
+            ``error_message`` and ``fix``; where some of its labels are voided, it has the others
+            only, and ``error_message`` names those. A voided parcel whose return label is still
+            paid for says so there.
 
         Raises
         ------
@@ -396,7 +397,9 @@ class Job(HandoverMembers, html.Shown):
             return to_frame(table.take(pa.array(chosen, pa.int64())))
         outcome = self.connection.run(recovery.void_rows(self.store, self._accounts(), rows))
         recovery.refuse_silence(outcome)
-        results = with_paid_returns(with_refusals(self.store.results(), outcome.refused))
+        # What the ledger says of a row that lost some of its labels has the answer.
+        words = {row: e for row, e in outcome.refused.items() if row not in outcome.in_part}
+        results = with_paid_returns(with_refusals(self.store.results(), words))
         return to_frame(results.take(pa.array(chosen, pa.int64())))
 
     def void_surplus(self) -> int:

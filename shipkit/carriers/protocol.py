@@ -253,6 +253,9 @@ class Carrier(Protocol):
     async def void(self, purchase: Purchase) -> Refund | None:
         """Void a shipment. Voiding what is voided already succeeds; CarrierRejected otherwise.
 
+        An error has the numbers that are voided all the same as `voided`, and those that are not as
+        `not_voided`: the row keeps the labels that are left.
+
         Returns None where nothing is charged for it any more. A carrier that decides later, with
         ``refund_state``, returns what is known of the refund.
         """

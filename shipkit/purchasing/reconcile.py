@@ -44,7 +44,9 @@ from shipkit.purchasing.store.entries import (
     LedgerEntry,
     followed,
     is_owed,
+    is_usable,
     last_entries,
+    voided_in,
     with_refund,
 )
 from shipkit.purchasing.store.ledger import Ledger, now_us
@@ -263,7 +265,9 @@ class Reconciler:
             return
         finally:
             self._pacer.leave()
-        if labels := [label for purchase in found for label in label_bytes(purchase)]:
+        gone = voided_in(last["details"])
+        labels = [label for purchase in found for label in label_bytes(purchase)]
+        if labels := [one for one in labels if is_usable(one.tracking_number, one.kind, gone)]:
             entry = followed(last, event="labels", state=RowState.SHIPPED)
             self._ledger.record([entry._replace(labels=labels)], urgent=False)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -149,8 +149,9 @@ class LabelPurchases:
 
         Raises
         ------
-        CarrierRejected
-            It is refused. What was submitted before counts as accepted.
+        CarrierError
+            That of one label is refused, or was not answered; its ``voided`` are the numbers whose
+            refund was accepted, now or before.
         """
         answer = await self._client.get(_path(number))
         if is_voided(answer):
@@ -161,18 +162,26 @@ class LabelPurchases:
                 f"{number} has no label to refund.", fix="Look at it in your EasyPost account."
             )
         states = [refund_status(part) for part in parts]
+        refused: list[CarrierRejected] = []
         for place, part in enumerate(parts):
-            if states[place] not in ("submitted", "refunded"):
-                try:
-                    states[place] = await self._refunded(str(part["id"]))
-                except CarrierError as error:
-                    both = zip(parts, states, strict=True)
-                    error.details["voided"] = tuple(
-                        str(one["tracking_code"])
-                        for one, state in both
-                        if state in ("submitted", "refunded")
-                    )
-                    raise
+            if states[place] in ("submitted", "refunded"):
+                continue
+            try:
+                states[place] = await self._refunded(str(part["id"]))
+            except CarrierRejected as error:
+                refused.append(error)
+            except CarrierError as error:
+                error.voided = _numbers(parts, states, gone=True)
+                raise
+        if refused:
+            raise CarrierRejected(
+                " ".join(error.message for error in refused),
+                fix=refused[0].fix,
+                carrier_code=refused[0].carrier_code,
+                carrier_message=refused[0].carrier_message,
+                voided=_numbers(parts, states, gone=True),
+                not_voided=_numbers(parts, states, gone=False),
+            )
         done = all(state == "refunded" for state in states)
         return Refund.REFUNDED if done else Refund.SUBMITTED
 
@@ -323,6 +332,17 @@ class LabelPurchases:
         self._chosen[number] = chosen
         while len(self._chosen) > _REMEMBERED:
             self._chosen.popitem(last=False)
+
+
+def _numbers(
+    parts: Sequence[Mapping[str, Any]], states: Sequence[str], *, gone: bool
+) -> tuple[str, ...]:
+    """Return the tracking numbers whose refund is accepted, or is not."""
+    return tuple(
+        str(part["tracking_code"])
+        for part, state in zip(parts, states, strict=True)
+        if part.get("tracking_code") and (state in ("submitted", "refunded")) == gone
+    )
 
 
 def _path(number: str) -> str:

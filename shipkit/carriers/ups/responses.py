@@ -12,7 +12,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipkit.carriers.ups.json_values import (
     Unreadable,
@@ -168,8 +168,20 @@ def candidates(body: Any) -> list[str]:
     return list(dict.fromkeys(n for n in (text_of(c.get("TrackingNumber")) for c in found) if n))
 
 
-def voided(body: Any) -> tuple[str, tuple[str, ...]] | None:
-    """Return None when everything was voided, else what was not, and the numbers that were."""
+class SomeVoided(NamedTuple):
+    """A void that was not of every package."""
+
+    text: str
+    """What was not voided, in words."""
+    voided: tuple[str, ...] = ()
+    not_voided: tuple[str, ...] = ()
+
+
+def voided(body: Any) -> SomeVoided | None:
+    """Return None when everything was voided, else what was and what was not.
+
+    No package counts as voided where one that was not has no number.
+    """
     response = at(body, "VoidShipmentResponse")
     packages = listed(at(response, "PackageLevelResults"))
     left = [
@@ -180,13 +192,18 @@ def voided(body: Any) -> tuple[str, tuple[str, ...]] | None:
     if left:
         done = [text_of(p.get("TrackingNumber")) for p in packages]
         text = f"{len(left)} of {len(packages)} packages were not voided"
-        return text, tuple(number for number in done if number and number not in left)
+        if not all(left):
+            return SomeVoided(text)
+        done = [number for number in done if number and number not in left]
+        return SomeVoided(text, tuple(done), tuple(left))
     code = text_of(at(response, "SummaryResult", "Status", "Code"))
     if not code:
         raise Unreadable("no status in the answer")
     if code == "1" or packages:
         return None
-    return text_of(at(response, "SummaryResult", "Status", "Description")) or "not voided", ()
+    return SomeVoided(
+        text_of(at(response, "SummaryResult", "Status", "Description")) or "not voided"
+    )
 
 
 def addresses(body: Any, asked: Address) -> AddressCheck:

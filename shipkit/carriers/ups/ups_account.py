@@ -280,11 +280,11 @@ class UPS(UpsPickups):
             raise
         left = read_answer(responses.voided, body)
         if left:
-            what, done = left
             raise CarrierRejected(
-                f"UPS did not void {purchase.shipment_id}: {what}.",
+                f"UPS did not void {purchase.shipment_id}: {left.text}.",
                 fix="Look at the shipment on ups.com.",
-                voided=done,
+                voided=left.voided,
+                not_voided=left.not_voided,
             )
 
     # -- afterwards ------------------------------------------------------------------------------

@@ -211,8 +211,8 @@ class KeyedPurchases:
         Raises
         ------
         CarrierError
-            USPS refused one, only opened a dispute, or did not answer; ``voided`` of its details
-            are the numbers that are canceled.
+            USPS refused one, only opened a dispute, or did not answer; its ``voided`` are the
+            numbers that are canceled.
         """
         done: list[str] = []
         refused: list[CarrierRejected] = []
@@ -224,7 +224,7 @@ class KeyedPurchases:
                 if error.carrier_code == "disputed":
                     break  # so would be the others, which a person may not want
             except CarrierError as error:
-                error.details["voided"] = tuple(done)
+                error.voided = tuple(done)
                 raise
             else:
                 done.append(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from shipkit.carriers.accounts import Account, Accounts
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier, later_refunds
 from shipkit.carriers.send_gate import guarded
+from shipkit.common.object_store import StoreError
 from shipkit.common.pool import each
 from shipkit.common.words import counted
 from shipkit.errors import (
@@ -20,6 +22,7 @@ from shipkit.errors import (
     CarrierError,
     CarrierRejected,
     CarrierUnreachable,
+    CheckpointCorrupt,
     CheckpointLocked,
     CheckpointWriteError,
 )
@@ -28,7 +31,9 @@ from shipkit.purchasing.account import require_account
 from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import (
+    LabelBytes,
     LedgerEntry,
+    bought_in,
     followed,
     micros,
     refund_in,
@@ -50,11 +55,17 @@ class VoidOutcome:
     already: int
     """How many were voided before."""
     refused: dict[int, CarrierError]
-    """Row -> the carrier's answer. The ledger keeps none: the row is as shipped as before."""
+    """Row -> the carrier's answer. The ledger keeps none, and the row is as shipped as before,
+    where it is not `in_part`."""
+    in_part: frozenset[int] = frozenset()
+    """Which of the refused rows have lost labels, now or before. Of them the ledger has the labels
+    that are left, and the answer."""
+    labels: int = 0
+    """How many labels the rows in part have lost now."""
 
 
 def refuse_silence(outcome: VoidOutcome) -> None:
-    """Raise an error when nothing was voided because the carrier did not answer.
+    """Raise an error when not one label was voided because the carrier did not answer.
 
     Raises
     ------
@@ -64,13 +75,15 @@ def refuse_silence(outcome: VoidOutcome) -> None:
         The carrier refused the credentials.
     """
     errors = list(outcome.refused.values())
-    if not errors or outcome.voided or any(isinstance(e, CarrierRejected) for e in errors):
+    some = outcome.voided or outcome.labels
+    if not errors or some or any(isinstance(e, CarrierRejected) for e in errors):
         return
     if isinstance(errors[0], AuthenticationFailed):
         raise errors[0]
+    words = errors[0].message.replace(" It may have acted.", "")
     raise CarrierUnreachable(
-        f"No answer for {counted(len(errors), 'shipment')}: "
-        f"{errors[0].message.replace(' It may have acted.', '')} None is recorded as voided.",
+        f"No answer for {counted(len(errors), 'shipment')}: {words} Nothing more is recorded as "
+        "voided.",
         fix="Check the network, then void again: what is voided already is not voided twice.",
     )
 
@@ -112,6 +125,7 @@ async def void_rows(
         refunds = {row: refund_in(entries[row]["details"]) for row in already}
         again = [row for row in already if refunds[row] == Refund.REJECTED]
         refused: dict[int, CarrierError] = {}
+        lost: dict[int, int] = {}
 
         async def one(row: int) -> None:
             done: list[str] = []  # a repeat that is not answered undoes nothing
@@ -120,18 +134,23 @@ async def void_rows(
                 try:
                     return await own.carrier.void(_purchase(entries[row]))
                 except CarrierError as error:
-                    done.extend(error.details.get("voided", ()))
+                    done.extend(error.voided)
                     raise
 
             try:
                 own = account_of(store, accounts, row)
                 refund = await own.pacer.repeat(attempt)
             except CarrierError as error:
-                refused[row] = error
-                part = _voided_in_part(entries[row], done, error)
-                if part is not None and ledger.state(row) is RowState.SHIPPED:
-                    await ledger.record([part], urgent=False)
-                return
+                labels = _Labels.of(entries[row], done, error)
+                if ledger.state(row) is not RowState.SHIPPED or not labels.voided:
+                    refused[row] = error
+                    return
+                if labels.left:
+                    refused[row], lost[row] = error, labels.lost
+                    await _record_part(store, ledger, _voided_in_part(entries[row], labels, error))
+                    return
+                # Where the carrier decides about the money later, it is asked what became of it.
+                refund = Refund.SUBMITTED if later_refunds(own.carrier) else None
             # Only after the carrier's answer: a row recorded too early would be paid for and look
             # voided.
             # A carrier of another package may answer with something of its own.
@@ -144,7 +163,13 @@ async def void_rows(
         asked = {row: entries[row] for row in already if refunds[row] == Refund.SUBMITTED}
         await _record_refunds(store, accounts, ledger, asked)
     voided = len(wanted) - len(refused.keys() & set(wanted))
-    return VoidOutcome(voided=voided, already=len(already), refused=refused)
+    return VoidOutcome(
+        voided=voided,
+        already=len(already),
+        refused=refused,
+        in_part=frozenset(lost),
+        labels=sum(lost.values()),
+    )
 
 
 async def update_refunds(store: JobStore, carrier: Carrier | Accounts) -> None:
@@ -239,38 +264,80 @@ def _voided(entry: dict[str, Any], refund: Refund | None) -> LedgerEntry:
     """Return the entry that voids a row. It keeps numbers, charge and labels for the record."""
     details = with_refund(entry["details"], refund)
     made = followed(entry, event="voided", state=RowState.VOIDED)
-    before = voided_in(details)
-    if not before:
+    if not voided_in(details):
         return made._replace(details=details)
     return made._replace(
         details=with_voided(details, ()),
-        tracking_numbers=(*before, *entry["tracking_numbers"]),
+        tracking_numbers=bought_in(entry),
         code=None,
         message=None,
         fix=None,
     )
 
 
-def _voided_in_part(
-    entry: dict[str, Any], voided: Sequence[str], error: CarrierError
-) -> LedgerEntry | None:
-    """Return the entry of a row that lost some labels to a void, None where it did not.
+@dataclass(frozen=True)
+class _Labels:
+    """The labels of a row whose void was not answered with success."""
+
+    bought: tuple[str, ...]
+    """All of them, in the order of the parcels."""
+    voided: tuple[str, ...]
+    """Those that are voided, now or before."""
+    left: tuple[str, ...]
+    lost: int
+    """How many are voided now."""
+
+    @classmethod
+    def of(cls, entry: dict[str, Any], done: Sequence[str], error: CarrierError) -> _Labels:
+        numbers, bought = tuple(entry["tracking_numbers"]), bought_in(entry)
+        before = voided_in(entry["details"])
+        now = [number for number in numbers if number in done]
+        voided = tuple(number for number in bought if number in before or number in now)
+        left = tuple(number for number in numbers if number not in now)
+        if now and not left:
+            # A row that was found by its reference may not know all of its labels.
+            left = tuple(n for n in dict.fromkeys(error.not_voided) if n not in voided)
+            bought = (*bought, *(number for number in left if number not in bought))
+        return cls(bought, voided, left, len(now))
+
+
+def _voided_in_part(entry: dict[str, Any], labels: _Labels, error: CarrierError) -> LedgerEntry:
+    """Return the entry of a row that lost some labels to a void.
 
     The row has the others: what is printed, written back and handed over are those.
     """
-    numbers = tuple(entry["tracking_numbers"])
-    done = [number for number in numbers if number in voided]
-    left = tuple(number for number in numbers if number not in done)
-    if not done or not left:
-        return None
+    count = len(labels.voided)
     return followed(entry, event="voided_in_part", state=RowState.SHIPPED)._replace(
-        tracking_numbers=left,
-        details=with_voided(entry["details"], (*voided_in(entry["details"]), *done)),
-        code=error.carrier_code or error.code,
-        message=f"{counted(len(done), 'label')} of {len(numbers)} voided ({', '.join(done)}), and "
-        f"the charge still counts them. {error.message}",
+        tracking_numbers=labels.left,
+        details=with_voided(entry["details"], labels.voided, of=labels.bought),
+        # What was no refusal has our own code: a program must tell an outage from a no.
+        code=(isinstance(error, CarrierRejected) and error.carrier_code) or error.code,
+        message=f"{counted(count, 'label')} of {len(labels.bought)} voided "
+        f"({', '.join(labels.voided)}), and the charge still counts "
+        f"{'it' if count == 1 else 'them'}. {error.message}",
         fix=error.fix,
     )
+
+
+async def _record_part(store: JobStore, ledger: Ledger, part: LedgerEntry) -> None:
+    """Record the entry of a row that lost labels, then again with the label files that are left.
+
+    An older shipkit prints what the last entry of a row has, and does not know that labels of a
+    shipped row can be voided.
+    """
+    await ledger.record([part], urgent=False)
+    row = part.row
+    if row is None or part.label_sequence is None or store.pruned:
+        return
+    try:
+        stored = await asyncio.to_thread(lambda: list(store.labels([row])))
+    except (CheckpointCorrupt, OSError, StoreError):  # what is voided is not printed in any case
+        return
+    left = [
+        LabelBytes(one.tracking_number, one.format, one.kind, one.parcel_index, one.data)
+        for one in stored
+    ]
+    await ledger.record([part._replace(labels=left or None, label_sequence=None)], urgent=False)
 
 
 def _at(entry: dict[str, Any]) -> int:

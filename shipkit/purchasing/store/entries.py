@@ -23,9 +23,11 @@ __all__ = [
     "STATES",
     "LabelBytes",
     "LedgerEntry",
+    "bought_in",
     "encode",
     "followed",
     "is_owed",
+    "is_usable",
     "labels_of",
     "last_entries",
     "merge",
@@ -57,7 +59,8 @@ ENTRIES = pa.schema(
         # Index in the plan; null for an entry about the job itself.
         pa.field("row", pa.int32()),
         # intent, prepared, result, failed, not_sent, in_doubt, adopted, absent, review, decided,
-        # labels, voided, refund, skipped; of the job: run, end, cancelled, pruned, owner;
+        # labels, voided, voided_in_part, refund, skipped; of the job: run, end, cancelled, pruned,
+        # owner;
         # of neither: surplus, surplus_voided, manifest_asked, manifest, manifest_refused,
         # pickup_asked, pickup, pickup_refused, pickup_cancel_asked, pickup_cancel_refused,
         # pickup_canceled.
@@ -168,17 +171,40 @@ def with_refund(details: str | None, refund: Refund | None) -> str | None:
     return json.dumps(found) if found else None
 
 
-def with_voided(details: str | None, numbers: Sequence[str]) -> str | None:
-    """Return the details of an entry with the labels of the row that are voided; () for none."""
-    found = {k: v for k, v in json.loads(details or "{}").items() if k != "voided"}
+def with_voided(
+    details: str | None, numbers: Sequence[str], *, of: Sequence[str] = ()
+) -> str | None:
+    """Return the details of an entry with the labels of the row that are voided; () for none.
+
+    Parameters
+    ----------
+    of
+        All labels that the row was bought with, in the order of its parcels.
+    """
+    found = json.loads(details or "{}")
+    found = {k: v for k, v in found.items() if k not in ("voided", "bought")}
     if numbers:
-        found["voided"] = list(numbers)
+        found |= {"voided": list(numbers), "bought": list(of)}
     return json.dumps(found) if found else None
 
 
 def voided_in(details: str | None) -> tuple[str, ...]:
     """Return the voided labels of a row of which others are not."""
     return tuple(json.loads(details).get("voided", ())) if details else ()
+
+
+def is_usable(number: str, kind: str, voided: Sequence[str]) -> bool:
+    """Whether a stored file of a row is no label that is voided.
+
+    Papers are: those of a whole shipment have the number of one of its labels.
+    """
+    return kind != "label" or number not in voided
+
+
+def bought_in(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return all labels that a row was bought with, voided or not, in the order of its parcels."""
+    details = json.loads(entry["details"] or "{}")
+    return tuple(details.get("bought") or entry["tracking_numbers"] or ())
 
 
 def is_owed(details: str | None) -> bool:

@@ -17,7 +17,7 @@ from shipkit.errors import CheckpointCorrupt
 from shipkit.models import NUMBERED_REFERENCES
 from shipkit.plan.frames import movers, origins
 from shipkit.purchasing.store.chain import Chain
-from shipkit.purchasing.store.entries import last_entries, refund_in, voided_in
+from shipkit.purchasing.store.entries import is_usable, last_entries, refund_in, voided_in
 from shipkit.purchasing.store.segments import Part
 from shipkit.schema import RETURN_OF, minor_unit_scale, user_references
 from shipkit.state import JobStatus, RowState
@@ -305,7 +305,9 @@ def stored_labels(store: JobStore, rows: Sequence[int] | None) -> Iterator[Store
     reader = _LabelReader(store, chain.segments, dict.fromkeys(held[row] for row in wanted))
     for row in wanted:
         gone = voided.get(row, ())
-        yield from (one for one in reader.read(held[row], row) if one.tracking_number not in gone)
+        for one in reader.read(held[row], row):
+            if is_usable(one.tracking_number, one.kind, gone):
+                yield one
 
 
 def _voided_labels(last: pa.Table) -> dict[int, tuple[str, ...]]:
