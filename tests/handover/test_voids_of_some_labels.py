@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 import shipkit as sk
+from shipkit.carriers.after_purchase import PickupOffer, PickupRequest
 from shipkit.carriers.sandbox import SandboxCarrier
+from shipkit.common.local_day import local_day
 from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, CarrierUnreachable
 from shipkit.purchasing.store import results
 from shipkit.purchasing.store.entries import LabelBytes, followed
 from shipkit.state import RowState
 
-from .conftest import order
+from .conftest import SHOP, order
 
 Voids = Callable[..., None]
 THREE = [{"weight_lb": 1.0 + place, "packaging": "package"} for place in range(3)]
@@ -157,3 +160,25 @@ def test_papers_of_the_shipment_stay_when_the_label_that_they_came_with_is_voide
     voids(refused([a]))
     job.void(all=True)
     assert [(one.tracking_number, one.kind) for one in job.store.labels()] == files[1:]
+
+
+def test_a_driver_comes_for_the_parcels_that_are_left(bought, voids, sandbox, monkeypatch):
+    asked: list[PickupRequest] = []
+
+    async def pickup(request: PickupRequest) -> PickupOffer:
+        asked.append(request)
+        return PickupOffer(sk.Money.of("1.00"))
+
+    monkeypatch.setattr(sandbox, "pickup", pickup)
+    job = bought(order(1, parcels=THREE), order(2))
+    _, b, _ = job.store.results().to_pylist()[0]["tracking_numbers"]
+    day = local_day(SHOP) + dt.timedelta(days=8 - local_day(SHOP).isoweekday())
+    job.pickup(day)
+    voids(refused([b]))
+    job.void("order_id = 'SO-1'")
+    job.pickup(day)
+    before, after = asked
+    assert (before.parcels, before.weight_lb) == (4, 1 + 2 + 3 + 2)
+    assert (after.parcels, after.weight_lb) == (3, 1 + 3 + 2)
+    [made] = job.manifest()
+    assert made.labels == 3

@@ -41,7 +41,7 @@ class EasyPostPickups:
         ids = [
             part
             for _, labels in request.shipments
-            for part in await shipment_ids(self._client, labels.shipment_id)
+            for part in await shipment_ids(self._client, labels)
         ]
         what = {"shipment": {"id": ids[0]}} if len(ids) == 1 else {"batch": await self._batch(ids)}
         zone = time_zone(request.address)

@@ -50,9 +50,7 @@ async def scan_form(
     numbers = {number for each in shipments for number in each.tracking_numbers}
     found = await _listed(client, numbers) if asked_before else None
     if found is None:
-        parts = [
-            part for each in shipments for part in await shipment_ids(client, each.shipment_id)
-        ]
+        parts = [part for each in shipments for part in await shipment_ids(client, each)]
         found = await _asked(client, parts, numbers, asked_before=asked_before)
     found = await _finished(client, found)
     number, codes, url, problem = made_form(found)
@@ -111,12 +109,28 @@ def made_form(answer: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str | No
     return number, codes, url if isinstance(url, str) and url else None, None
 
 
-async def shipment_ids(client: EasyPostClient, number: str) -> list[str]:
-    """Return the ids of what was bought under a shipment or an order of several parcels."""
+async def shipment_ids(client: EasyPostClient, labels: BoughtLabels) -> list[str]:
+    """Return the ids of labels that were bought as a shipment or an order of several parcels.
+
+    Other labels of the order may be refunded: EasyPost puts none of those on a form.
+
+    Raises
+    ------
+    CarrierRejected
+        The order does not show one of the labels.
+    """
+    number = labels.shipment_id
     if not number.startswith("order_"):
         return [number]
-    answer = await client.get(f"/orders/{number}")
-    return [str(part["id"]) for part in bought_parts(answer)]
+    parts = bought_parts(await client.get(f"/orders/{number}"))
+    ids = {str(part.get("tracking_code")): str(part["id"]) for part in parts}
+    missing = [code for code in labels.tracking_numbers if code not in ids]
+    if missing:
+        raise CarrierRejected(
+            f"EasyPost does not show {', '.join(missing)} in {number}.",
+            fix="Look at the order in your EasyPost account.",
+        )
+    return [ids[code] for code in labels.tracking_numbers]
 
 
 async def _finished(client: EasyPostClient, answer: Any) -> Mapping[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -19,6 +20,7 @@ from shipkit.models import Address, Shipment
 from shipkit.purchasing.pickup_book import PickupEntry
 from shipkit.purchasing.recovery.voiding import account_of
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import bought_in
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.state import RowState
 
@@ -86,7 +88,7 @@ class PickedParcels:
             origin is None,
             tuple(
                 (
-                    shipment,
+                    _handed_over(shipment, entries[row]),
                     BoughtLabels(
                         entries[row]["shipment_id"], tuple(entries[row]["tracking_numbers"])
                     ),
@@ -131,3 +133,16 @@ class PickedParcels:
             place=entry.place,
             instructions=entry.instructions,
         )
+
+
+def _handed_over(shipment: Shipment, entry: Mapping[str, Any]) -> Shipment:
+    """Return a shipment with the parcels whose labels are not voided.
+
+    All of them where it is not known which label is of which parcel.
+    """
+    numbers, left = bought_in(entry), set(entry["tracking_numbers"])
+    if len(numbers) != len(shipment.parcels) or left.issuperset(numbers):
+        return shipment
+    both = zip(shipment.parcels, numbers, strict=True)
+    parcels = tuple(parcel for parcel, number in both if number in left)
+    return shipment.model_copy(update={"parcels": parcels})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 
 from shipkit.carriers import pace
+from shipkit.carriers.after_purchase import BoughtLabels
 from shipkit.carriers.easypost import scan_form_objects
-from shipkit.carriers.easypost.scan_form_objects import made_form
-from shipkit.errors import AnswerLost
+from shipkit.carriers.easypost.scan_form_objects import made_form, shipment_ids
+from shipkit.common.local_day import local_day
+from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.job import Job
 
-from .conftest import job_of, run
+from .conftest import SHOP, asked, job_of, run
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +86,42 @@ def test_an_order_of_several_parcels_has_all_of_them_on_the_form(
         [made] = job.manifest()
     assert (len(made.rows), made.labels) == (1, 2)
     assert len(codes(server)) == 2
+
+
+def test_a_refunded_label_of_an_order_is_on_no_form_and_waits_for_no_driver(
+    tmp_path: Path, server: Any, easypost: Any
+) -> None:
+    parcel = {"weight_lb": 2.0, "packaging": "package"}
+    ground = {"service": "ups:ground", "parcels": [parcel, parcel, parcel]}
+    store = job_of(tmp_path, 1, easypost(), cents=2919, **ground)
+    assert run(store, easypost()) == "completed"
+    first, second, third = store.results().column("tracking_numbers").to_pylist()[0]
+    server.fault("refund", "422_texts", times=1, skip=1)
+    with Job.open(store.job_id, home=tmp_path, carrier=easypost()) as job:
+        [line] = job.void(all=True).to_dict("records")
+        assert line["tracking_numbers"] == (second,)
+        assert f"2 labels of 3 voided ({first}, {third})" in line["error_message"]
+        [made] = job.manifest()
+        job.pickup((local_day(SHOP) + dt.timedelta(days=7)).isoformat())
+    assert made.labels == 1
+    assert [*codes(server)] == [second]
+    [pickup] = server.pickups.values()
+    assert not server.batches, "it is of one shipment"
+    assert pickup["status"] == "unknown"
+
+
+def test_a_label_that_the_order_does_not_show_is_said(server: Any, easypost: Any) -> None:
+    async def call(one: Any) -> Any:
+        labels = BoughtLabels("order_1", ("1Z1",))
+        shown = {"shipments": [{"id": "shp_1", "tracking_code": "1Z2"}]}
+        one._client.get = lambda _: answered(shown)
+        return await shipment_ids(one._client, labels)
+
+    async def answered(answer: Any) -> Any:
+        return answer
+
+    with pytest.raises(CarrierRejected, match="does not show 1Z1 in order_1"):
+        asked(easypost(), call)
 
 
 @pytest.mark.parametrize(
