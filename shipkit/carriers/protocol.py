@@ -317,7 +317,11 @@ class RefundsLater(Protocol):
     """Declared by ``Capabilities(refund_state=True)``: a void asks for a refund."""
 
     async def refund_state(self, purchase: Purchase) -> Refund | None:
-        """Return what became of the refund of a voided shipment, None where that is not known."""
+        """Return what became of the refund of voided labels, None where that is not known.
+
+        The tracking numbers are those that are asked about: of a shipment that is voided in part,
+        the voided ones.
+        """
 
 
 class GivesTransitTimes(Protocol):

@@ -246,8 +246,8 @@ class EasyPost(EasyPostPickups):
         return await self._purchases.refund(purchase.shipment_id)
 
     async def refund_state(self, purchase: Purchase) -> Refund | None:
-        """Return what became of the refund of all labels; one that is rejected counts for all."""
-        return await self._purchases.refund_state(purchase.shipment_id)
+        """Return what became of the refund of its labels; one that is rejected counts for all."""
+        return await self._purchases.refund_state(purchase.shipment_id, purchase.tracking_numbers)
 
     # -- afterwards ------------------------------------------------------------------------------
 

@@ -185,9 +185,11 @@ class LabelPurchases:
         done = all(state == "refunded" for state in states)
         return Refund.REFUNDED if done else Refund.SUBMITTED
 
-    async def refund_state(self, number: str) -> Refund | None:
-        """Return what became of the refunds of the labels under `number`."""
-        return refund_of(await self._client.get(_path(number)))
+    async def refund_state(self, number: str, labels: Sequence[str] = ()) -> Refund | None:
+        """Return what became of the refunds of some labels under `number`; (): of all."""
+        answer = await self._client.get(_path(number))
+        own = [part for part in bought_parts(answer) if part.get("tracking_code") in labels]
+        return refund_of({"shipments": own} if own else answer)
 
     async def _refunded(self, shipment: str) -> str:
         answer = await self._client.post(f"/shipments/{shipment}/refund", {})

@@ -35,6 +35,7 @@ from shipkit.purchasing.store.entries import (
     LedgerEntry,
     bought_in,
     followed,
+    last_entries,
     micros,
     refund_in,
     voided_in,
@@ -181,12 +182,27 @@ async def update_refunds(store: JobStore, carrier: Carrier | Accounts) -> None:
     results = store.results()
     waiting = pc.equal(results.column("refund"), Refund.SUBMITTED.value)
     rows = pc.indices_nonzero(pc.fill_null(waiting, False)).to_pylist()  # noqa: FBT003 - a fill value
+    accounts = Accounts.of(carrier)
+    if any(later_refunds(account.carrier) for account in accounts):
+        rows += _rows_in_part(store)
     if not rows:
         return
-    accounts = Accounts.of(carrier)
     require_account(store.manifest, accounts)
     with suppress(CheckpointLocked, CheckpointWriteError), store.own("refunds") as ledger:
         await _record_refunds(store, accounts, ledger, store.last_entries_of(rows))
+
+
+def _rows_in_part(store: JobStore) -> list[int]:
+    """Return the shipped rows with voided labels whose refund is not known."""
+    table = store.chain(("row", "state", "details")).table
+    last = table.take(last_entries(table))
+    shipped = pc.equal(last.column("state"), RowState.SHIPPED.value)
+    some = last.filter(pc.and_(shipped, pc.match_substring(last.column("details"), '"voided"')))
+    return [
+        line["row"]
+        for line in some.select(["row", "details"]).to_pylist()
+        if voided_in(line["details"]) and refund_in(line["details"]) is None
+    ]
 
 
 async def _record_refunds(
@@ -199,13 +215,21 @@ async def _record_refunds(
         later = later_refunds(own.carrier)
         if later is None:
             return
+        last = asked[row]
+        in_part = last["state"] == RowState.SHIPPED
+        purchase = _purchase(last)
+        if in_part:
+            numbers = voided_in(last["details"])
+            purchase = purchase.model_copy(update={"tracking_numbers": numbers})
         try:
-            refund = await own.pacer.repeat(lambda: later.refund_state(_purchase(asked[row])))
+            refund = await own.pacer.repeat(lambda: later.refund_state(purchase))
         except CarrierError:  # it stays as it was known
             return
-        if refund not in (None, Refund.SUBMITTED):
-            entry = _voided(asked[row], refund)._replace(event="refund", at=_at(asked[row]))
-            await ledger.record([entry], urgent=False)
+        if refund is None or refund == Refund.SUBMITTED or ledger.state(row) != last["state"]:
+            return
+        made = _refunded_in_part(last, refund) if in_part else _voided(last, refund)
+        entry = made._replace(event="refund", at=_at(last))
+        await ledger.record([entry], urgent=False)
 
     await each(one, list(asked), at_once=sum(a.pacer.concurrency for a in accounts))
     await ledger.settled()
@@ -309,13 +333,23 @@ def _voided_in_part(entry: dict[str, Any], labels: _Labels, error: CarrierError)
     count = len(labels.voided)
     return followed(entry, event="voided_in_part", state=RowState.SHIPPED)._replace(
         tracking_numbers=labels.left,
-        details=with_voided(entry["details"], labels.voided, of=labels.bought),
+        details=with_voided(with_refund(entry["details"], None), labels.voided, of=labels.bought),
         # What was no refusal has our own code: a program must tell an outage from a no.
         code=(isinstance(error, CarrierRejected) and error.carrier_code) or error.code,
         message=f"{counted(count, 'label')} of {len(labels.bought)} voided "
         f"({', '.join(labels.voided)}), and the charge still counts "
         f"{'it' if count == 1 else 'them'}. {error.message}",
         fix=error.fix,
+    )
+
+
+def _refunded_in_part(entry: dict[str, Any], refund: Refund) -> LedgerEntry:
+    """Return the entry of a shipped row with what became of the refund of its voided labels."""
+    numbers = ", ".join(voided_in(entry["details"]))
+    words = f"The carrier's answer about the refund of {numbers}: {refund.value}."
+    return followed(entry, event="refund", state=RowState.SHIPPED)._replace(
+        details=with_refund(entry["details"], refund),
+        message=f"{entry['message']} {words}" if entry["message"] else words,
     )
 
 

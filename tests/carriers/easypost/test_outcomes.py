@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 import pytest
 
 from shipkit.purchasing.reconcile import surplus
-from shipkit.purchasing.recovery import decide
+from shipkit.purchasing.recovery import decide, update_refunds, void_rows
 from shipkit.state import JobStatus
 
-from .conftest import job_of, run
+from .conftest import asked, job_of, run
 
 ROWS = 3
 BOUGHT = (
@@ -342,3 +342,35 @@ def test_the_rest_of_an_order_that_is_refused_is_said(home, server, easypost):
     assert (last["event"], len(last["tracking_numbers"])) == ("result", 1)
     assert "1 of 2 parcels were not bought" in last["details"]
     assert len(server.sold()) == 1
+
+
+@pytest.mark.parametrize("decided", ["rejected", "refunded"])
+def test_a_row_in_part_says_what_became_of_the_refund_of_its_voided_label(
+    home, server, easypost, decided
+):
+    parcel = {"weight_lb": 2.0, "packaging": "package"}
+    two = {"service": "ups:ground", "parcels": [parcel, parcel]}
+    job = job_of(home, 1, easypost(), cents=1946, **two)
+    run(job, easypost())
+    first, second = job.results().column("tracking_numbers").to_pylist()[0]
+    server.fault("refund", "422_texts", times=1, skip=1)
+    asked(easypost(), lambda one: void_rows(job, one, [0]))
+    asked(easypost(), lambda one: update_refunds(job, one))
+    [before] = job.results().to_pylist()
+    assert (before["state"], before["tracking_numbers"]) == ("shipped", [second])
+    server.decide_refunds(decided, first)
+    for _ in range(2):  # it is noted once
+        asked(easypost(), lambda one: update_refunds(job, one))
+        [line] = job.results().to_pylist()
+        assert (line["state"], line["tracking_numbers"], line["refund"]) == (
+            *("shipped", [second]),
+            None,
+        )
+        assert line["error_message"] == (
+            f"{before['error_message']} The carrier's answer about the refund of {first}: "
+            f"{decided}."
+        )
+    done = asked(easypost(), lambda one: void_rows(job, one, [0]))
+    assert (done.voided, done.refused) == (1, {})
+    [line] = job.results().to_pylist()
+    assert (line["tracking_numbers"], line["refund"]) == ([first, second], "submitted")
