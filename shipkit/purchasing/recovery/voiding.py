@@ -47,6 +47,9 @@ from shipkit.state import RowState
 
 __all__ = ["VoidOutcome", "refuse_silence", "update_refunds", "void_rows", "void_surplus"]
 
+_FILED_AT_ONCE = 500
+"""Rows whose label files are in memory at a time."""
+
 
 @dataclass(frozen=True)
 class VoidOutcome:
@@ -127,6 +130,7 @@ async def void_rows(
         again = [row for row in already if refunds[row] == Refund.REJECTED]
         refused: dict[int, CarrierError] = {}
         lost: dict[int, int] = {}
+        parts: dict[int, LedgerEntry] = {}
 
         async def one(row: int) -> None:
             done: list[str] = []  # a repeat that is not answered undoes nothing
@@ -148,7 +152,8 @@ async def void_rows(
                     return
                 if labels.left:
                     refused[row], lost[row] = error, labels.lost
-                    await _record_part(store, ledger, _voided_in_part(entries[row], labels, error))
+                    parts[row] = _voided_in_part(entries[row], labels, error)
+                    await ledger.record([parts[row]], urgent=False)
                     return
                 # Where the carrier decides about the money later, it is asked what became of it.
                 refund = Refund.SUBMITTED if later_refunds(own.carrier) else None
@@ -161,6 +166,7 @@ async def void_rows(
         at_once = sum(account.pacer.concurrency for account in accounts)
         await each(one, [*wanted, *again], at_once=at_once)
         await ledger.settled()
+        await _file_labels(store, ledger, parts)
         asked = {row: entries[row] for row in already if refunds[row] == Refund.SUBMITTED}
         await _record_refunds(store, accounts, ledger, asked)
     voided = len(wanted) - len(refused.keys() & set(wanted))
@@ -353,25 +359,30 @@ def _refunded_in_part(entry: dict[str, Any], refund: Refund) -> LedgerEntry:
     )
 
 
-async def _record_part(store: JobStore, ledger: Ledger, part: LedgerEntry) -> None:
-    """Record the entry of a row that lost labels, then again with the label files that are left.
+async def _file_labels(store: JobStore, ledger: Ledger, parts: Mapping[int, LedgerEntry]) -> None:
+    """Record the entries of rows that lost labels again, with the label files that are left.
 
     An older shipkit prints what the last entry of a row has, and does not know that labels of a
     shipped row can be voided.
     """
-    await ledger.record([part], urgent=False)
-    row = part.row
-    if row is None or part.label_sequence is None or store.pruned:
+    rows = [row for row, part in parts.items() if part.label_sequence is not None]
+    if store.pruned:
         return
-    try:
-        stored = await asyncio.to_thread(lambda: list(store.labels([row])))
-    except (CheckpointCorrupt, OSError, StoreError):  # what is voided is not printed in any case
-        return
-    left = [
-        LabelBytes(one.tracking_number, one.format, one.kind, one.parcel_index, one.data)
-        for one in stored
-    ]
-    await ledger.record([part._replace(labels=left or None, label_sequence=None)], urgent=False)
+    for start in range(0, len(rows), _FILED_AT_ONCE):
+        chosen = rows[start : start + _FILED_AT_ONCE]
+        try:
+            stored = await asyncio.to_thread(lambda some: list(store.labels(some)), chosen)
+        except (CheckpointCorrupt, OSError, StoreError):  # this version prints none that is voided
+            continue
+        left: dict[int, list[LabelBytes]] = {row: [] for row in chosen}
+        for one in stored:
+            label = (one.tracking_number, one.format, one.kind, one.parcel_index, one.data)
+            left[one.row].append(LabelBytes(*label))
+        filed = [
+            parts[row]._replace(labels=labels or None, label_sequence=None)
+            for row, labels in left.items()
+        ]
+        await ledger.record(filed)
 
 
 def _at(entry: dict[str, Any]) -> int:
