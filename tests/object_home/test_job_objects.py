@@ -13,6 +13,7 @@ from shipkit import home_url
 from shipkit.carriers.pace import Pacer
 from shipkit.common.object_store import ObjectStore, store_of
 from shipkit.errors import (
+    CarrierRejected,
     CheckpointCorrupt,
     CheckpointFenced,
     CheckpointLocked,
@@ -22,8 +23,9 @@ from shipkit.errors import (
     NotSent,
     SettingsError,
 )
+from shipkit.purchasing.recovery import void_rows
 from shipkit.purchasing.run import execute
-from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store import JobStore, results
 from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry
 from shipkit.purchasing.store.ledger import now_us
 from shipkit.purchasing.store.results import noted_files
@@ -413,3 +415,28 @@ def test_one_damaged_job_hides_no_other_from_the_list(machine):
     store, prefix = jobs[0].objects.store, f"{jobs[0].objects.prefix}/segments"
     store.put(f"{prefix}/{store.names(prefix)[0]}", b"damaged")
     assert [job.job_id for job in JobStore.list(machine())] == [jobs[1].job_id]
+
+
+def test_a_row_that_lost_a_label_has_the_others_on_every_machine(machine, tmp_path, monkeypatch):
+    async def two(carrier, shipment, reference):
+        first, second = carrier.sell(shipment, reference), carrier.sell(shipment, reference)
+        return first.model_copy(
+            update={
+                "tracking_numbers": first.tracking_numbers + second.tracking_numbers,
+                "labels": first.labels + second.labels,
+            }
+        )
+
+    async def void(purchase):
+        raise CarrierRejected("No.", voided=purchase.tracking_numbers[:1])
+
+    carrier = BookCarrier(tmp_path / "books.db", hook=two)
+    monkeypatch.setattr(carrier, "void", void)
+    job = JobStore.publish(machine(), draft_of(1, name="parts"))
+    assert buy(job, carrier) == "completed"
+    _, second = job.results().column("tracking_numbers").to_pylist()[0]
+    asyncio.run(void_rows(job, carrier, [0]))
+    other = JobStore.open(machine(), job.job_id)
+    assert other.results().column("tracking_numbers").to_pylist() == [[second]]
+    monkeypatch.setattr(results, "_voided_labels", lambda _: {})  # an older shipkit
+    assert [one.tracking_number for one in other.labels()] == [second]
