@@ -125,6 +125,7 @@ def test_totals_are_nothing_to_group_by(shown: Preview, key: str) -> None:
         ("ups", "ground", "ups", 2),
         ("ups", "ground", "fedex", 0),
         ("easypost", "fedex:ground", "ups", 0),
+        ("easypost", "ontrac:ground", "ups", 0),
     ],
 )
 def test_a_service_is_found_on_the_card_of_its_carrier_whoever_sells_it(

@@ -57,15 +57,23 @@ carrier, as an EasyPost account has them (``usps:priority``, ``fedex:ground``)."
 def card_service(service: str | None, carrier: str | None) -> str | None:
     """Return what cards call a service of a plan, by the carrier that moves the parcel.
 
+    A service that names its carrier is that carrier's. Those of carriers that no card has keep
+    their carrier, so that none of them is priced as a service of UPS.
+
     Examples
     --------
-    >>> card_service("priority", "usps"), card_service("ups:ground", "ups")
+    >>> card_service("priority", "usps"), card_service("easypost:ups:ground", "ups")
     ('usps:priority', 'ground')
+    >>> card_service("ontrac:ground", "ontrac"), card_service("fedex:ground", None)
+    ('ontrac:ground', 'fedex:ground')
     """
     if service is None:
         return None
-    own = service.rpartition(":")[2]
-    return f"{carrier}:{own}" if carrier in CARRIERS[1:] else own
+    named, _, own = service.rpartition(":")
+    mover = named.rpartition(":")[2]
+    if not mover:
+        mover = carrier if carrier in CARRIERS else CARRIERS[0]
+    return own if mover == CARRIERS[0] else f"{mover}:{own}"
 
 
 PARTS = ("base", "fuel", "residential", "delivery_area", "other")
