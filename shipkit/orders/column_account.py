@@ -23,7 +23,11 @@ from shipkit.common.words import listed, plural
 from shipkit.orders.address_columns import by_place
 from shipkit.orders.expressions import quote, trimmed
 from shipkit.orders.fields import WEIGHT_PARTS, Column, names_money, recognise
-from shipkit.orders.filters.carrier_filters import carrier_words
+from shipkit.orders.filters.carrier_filters import (
+    BETWEEN_CELLS,
+    carriers_named_sql,
+    names_only_a_carrier_sql,
+)
 from shipkit.orders.heading_text import heading_words, phrase, word_file
 from shipkit.orders.heading_words import vocabulary
 from shipkit.orders.instructions import (
@@ -41,7 +45,10 @@ __all__ = [
     "TODAY",
     "ColumnUse",
     "account",
+    "carrier_cells_sql",
     "instruction_problems",
+    "may_name_a_carrier",
+    "names_a_carrier",
     "unread_columns",
     "unread_text",
     "ways_out",
@@ -72,6 +79,10 @@ class ColumnUse:
     asks: Instruction | None = None
     cells: tuple[CellsThatAsk, ...] = ()
     """What its cells may ask for, whatever its heading says."""
+    carriers: tuple[str, ...] = ()
+    """Keys of columns whose cells name the carriers of the services, where it is the last one."""
+    may_be_carrier: bool = False
+    """Whether its heading may be that of a carrier or of another thing: "Ship By"."""
 
 
 def account(
@@ -84,6 +95,8 @@ def account(
     address: Collection[str] = (),
     states: Collection[str] = (),
     one_service: bool = False,
+    carriers: Sequence[str] = (),
+    companies: Collection[str] = (),
 ) -> list[ColumnUse]:
     """Return the use of each column.
 
@@ -103,6 +116,10 @@ def account(
         wherever they are.
     one_service
         Whether one service was set for all rows, so that no column is asked for it.
+    carriers
+        Keys of the columns whose cells name the carriers of the services.
+    companies
+        Keys of columns of a company, whose headings may mean the carrier: "Delivery Company".
     """
     mentioned = _mentioned(layout)
     known = {phrase(heading) for heading in (layout.layout.carried if layout else ())}
@@ -117,6 +134,14 @@ def account(
             made.append(ColumnUse(column.name, column.key, "used", _asks_too(column, roles)))
         else:
             made.append(_not_used(column, roles, one_service=one_service, priced=priced))
+        if column.key in companies:
+            made[-1] = replace(made[-1], may_be_carrier=True)
+        if column.key in carriers:
+            made[-1] = replace(
+                made[-1],
+                carriers=tuple(carriers[: carriers.index(column.key) + 1]),
+                may_be_carrier=not names_a_carrier(column.name),
+            )
     placed = _placed(columns, made, address, states)
     return [
         replace(
@@ -200,13 +225,21 @@ def _not_used(
 
 def _asks_too(column: Column, roles: Collection[str]) -> Instruction | None:
     """Return what a column that is used asks for beyond its use."""
-    found = instruction_of(column.name) if CARRIER_OF_SERVICE in roles else None
-    if found is not None and found.names_carrier:
-        return replace(found, neutral=(*found.neutral, *carrier_words()))
     if column.role != "customs_terms":
         return None
     asks = payer_by_terms()
     return None if asks.unless_role.intersection(roles) else asks
+
+
+def names_a_carrier(heading: str) -> bool:
+    """Return whether a heading is that of a carrier."""
+    found = instruction_of(heading)
+    return found is not None and found.names_carrier
+
+
+def may_name_a_carrier(heading: str) -> bool:
+    """Return whether a heading may be that of a carrier: "Ship By" is one, or a day."""
+    return phrase(heading) in {phrase(each) for each in word_file("carriers")["may_be_headings"]}
 
 
 def _mentioned(layout: LayoutMatch | None) -> set[str]:
@@ -295,6 +328,7 @@ def instruction_problems(
         for each in use.cells
         if use.key in lines.columns
     ]
+    asking += _of_carriers([use for use in uses if use.key in lines.columns])
     if not asking:
         return problems_table()
     found = one(con, f"SELECT {', '.join(each.any_sql(lines) for each in asking)}")
@@ -425,6 +459,44 @@ class _Asking(NamedTuple):
         """
 
 
+def _of_carriers(uses: Sequence[ColumnUse]) -> list[_Asking]:
+    """Return which cells of carriers hold their rows: none is known, or two columns differ."""
+    names = {use.key: json.dumps(use.name, ensure_ascii=False) for use in uses}
+    found = []
+    for use in uses:
+        name, cell = names[use.key], f"{quoted(use.key)}::VARCHAR"
+        own = carriers_named_sql(cell)
+        if use.may_be_carrier and not use.carriers:
+            problem = f"{name} names a carrier, and is read as the recipient's company"
+            fix = (
+                'Call the column "Carrier", or say that it is the company: '
+                f'map(columns={{"company": {name}}}).'
+            )
+            condition = names_only_a_carrier_sql(cell)
+            found.append(_Asking(use.key, problem, fix, "error", condition, by_cell=True))
+        if use.carriers and not use.may_be_carrier:
+            problem = f"the column {name} does not name one carrier that is known"
+            fix = (
+                "Write the carrier's usual name (UPS, FedEx). Or set the column aside, where the "
+                f"services are right without it: map(ignore=[{name}])."
+            )
+            condition = f"coalesce({own} <> 1, false)"
+            found.append(_Asking(use.key, problem, fix, "error", condition, by_cell=True))
+        if len(use.carriers) > 1:
+            problem = f"{name} names another carrier than {names[use.carriers[0]]}"
+            fix = f"Correct one of them, or set one aside: map(ignore=[{name}])."
+            joined = carriers_named_sql(carrier_cells_sql(use.carriers))
+            condition = f"coalesce({own} = 1 AND {joined} > 1, false)"
+            found.append(_Asking(use.key, problem, fix, "error", condition))
+    return found
+
+
+def carrier_cells_sql(keys: Sequence[str]) -> str:
+    """Return SQL of the cells of several columns, as :func:`of_carrier` reads them."""
+    cells = [f"coalesce({quoted(key)}::VARCHAR, '')" for key in keys]
+    return f"({f' || {quote(BETWEEN_CELLS)} || '.join(cells)})"
+
+
 def unread_columns(
     con: duckdb.DuckDBPyConnection, uses: Sequence[ColumnUse], lines: Relation
 ) -> list[str]:
@@ -433,13 +505,21 @@ def unread_columns(
     if not open_uses:
         return []
     counts = (
-        f"count({quoted(use.key)})"
+        _unread_sql(use)
         if use.asks is None
         else f"count(*) FILTER ({_asks_sql(use.key, use.asks, None)})"
         for use in open_uses
     )
     found = one(con, f"SELECT {', '.join(counts)} FROM {lines.sql}")
     return [use.name for use, count in zip(open_uses, found, strict=True) if count]
+
+
+def _unread_sql(use: ColumnUse) -> str:
+    """Return SQL of how many cells of a column are not understood."""
+    key = quoted(use.key)
+    if not use.carriers:
+        return f"count({key})"
+    return f"count({key}) FILTER (coalesce({carriers_named_sql(f'{key}::VARCHAR')} <> 1, true))"
 
 
 def unread_text(headings: Sequence[str]) -> str:

@@ -133,11 +133,62 @@ def test_other_headings_of_a_carrier(planned, heading):
     assert services == ["fedex:ground"]
 
 
-def test_a_carrier_that_is_no_carrier_is_a_warning_as_before(planned):
-    services, problems = planned(rows(("Bob's Vans", "Ground"), ("UPS", "Ground")), ups)
-    assert services == ["ground", "ground"]
-    [note] = problems[problems["code"] == "column_not_understood"].to_dict("records")
-    assert (note["row_number"], note["value"], note["severity"]) == (1, "Bob's Vans", "warning")
+@pytest.mark.parametrize(
+    ("cell", "service"),
+    [
+        ("FedEx Ground", "fedex:ground"),
+        ("FEDEX_GROUND", "fedex:ground"),
+        ("FedEx™", "fedex:ground"),
+        ("FedEx Corporation", "fedex:ground"),
+        ("Fedex.", "fedex:ground"),
+        ("FedEx Home Delivery", None),
+        ("FedEx SmartPost", None),
+        ("FedEx Freight", None),
+        ("USPS Priority", None),
+        ("usps.com", None),
+        ("stamps_com", None),
+        ("UPS Collect", None),
+        ("The UPS", "ups:ground"),
+        ("UPS (ShipStation)", "ups:ground"),
+        ("UPS Ground", "ups:ground"),
+    ],
+)
+def test_a_cell_with_a_carriers_name_is_that_carriers(planned, cell, service):
+    source = rows((cell, "Ground"), ("UPS", "Ground"))
+    assert planned(source, easypost)[0] == [service, "ups:ground"]
+    services, problems = planned(source, ups)
+    own = service == "ups:ground"
+    assert services == ["ground" if own else None, "ground"]
+    assert problems["row_number"].tolist() == ([] if own else [1])
+
+
+@pytest.mark.parametrize("cell", ["LTL", "Bob's Vans", "UPS or FedEx", "Express", "7"])
+def test_a_cell_that_names_no_known_carrier_holds_its_row(planned, cell):
+    _, problems = planned(rows(("UPS", "Ground"), (cell, "Ground")), ups)
+    [held] = problems.to_dict("records")
+    assert (held["row_number"], held["value"], held["severity"]) == (2, cell, "error")
+    assert held["problem"] == 'the column "Carrier" does not name one carrier that is known'
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "Standard",
+        "Free shipping",
+        "Flat Rate",
+        "Best",
+        "Best Way",
+        "Any",
+        "Ground",
+        "N/A",
+        "-",
+        "0",
+    ],
+)
+def test_a_cell_that_names_no_carrier_asks_for_none(planned, cell):
+    services, problems = planned(rows((cell, "Ground"), ("UPS", "2nd Day")), ups)
+    assert services == ["ground", "2nd_day_air"]
+    assert problems.empty
 
 
 def test_one_service_for_all_rows_is_for_all_rows(planned):
@@ -156,8 +207,55 @@ def test_a_rule_chooses_among_the_carriers_own_services(rule, carrier, chosen):
     assert {code.partition(":")[0] for code in found.of} == chosen
 
 
-def test_two_columns_of_carriers_are_used_for_nothing_and_said(planned):
-    source = rows(("UPS", "Ground"), **{"Carrier Code": "fedex"})
-    services, problems = planned(source, ups)
+def test_two_columns_of_carriers_are_used_where_they_agree(planned):
+    cells = [("FedEx", "FEDEX_GROUND"), ("UPS", "n/a"), ("", "UPS"), ("UPS", "FedEx"), ("x", "UPS")]
+    source = [
+        {**row, "Courier": second}
+        for row, (_, second) in zip(
+            rows(*((first, "Ground") for first, _ in cells)), cells, strict=True
+        )
+    ]
+    services, problems = planned(source, easypost)
+    assert services[:3] == ["fedex:ground", "ups:ground", "ups:ground"]
+    held = problems[problems["code"] == "column_not_understood"]
+    assert [*zip(held["row_number"], held["value"], held["severity"], strict=True)] == [
+        (4, "FedEx", "error"),
+        (5, "x", "error"),
+    ]
+    assert held["problem"].iloc[0] == '"Courier" names another carrier than "Carrier"'
+
+
+@pytest.mark.parametrize("heading", ["Ship Via Carrier", "Ship By", "Shipped by"])
+def test_more_headings_of_a_carrier(planned, heading):
+    assert planned(rows(("FedEx", "Ground"), heading=heading), easypost)[0] == ["fedex:ground"]
+    services, problems = planned(rows(("FedEx", "Ground"), heading=heading), ups)
+    assert services == [None]
+    assert problems["severity"].tolist() == ["error"]
+
+
+@pytest.mark.parametrize("cell", ["2026-12-24", "Maria"])
+def test_ship_by_may_be_a_day_or_a_person(planned, cell):
+    services, problems = planned(rows((cell, "Ground"), heading="Ship By"), ups)
     assert services == ["ground"]
-    assert set(problems["code"]) == {"column_not_understood"}
+    assert problems.empty
+
+
+@pytest.mark.parametrize("heading", ["Delivery Company", "Shipping Company"])
+def test_a_company_that_is_a_carriers_name_is_asked_about(planned, heading):
+    source = rows(("FedEx", "Ground"), ("The UPS Store", "Ground"), heading=heading)
+    services, problems = planned(source, ups)
+    assert services == ["ground", "ground"]
+    assert problems["row_number"].tolist() == [1]
+    assert problems["severity"].tolist() == ["error"]
+    assert planned(source, ups, columns={"company": heading})[1].empty
+
+
+def test_columns_of_one_letter_are_not_mixed_up(planned):
+    letters = {letter: "x" for letter in "CDEKMNOPST"}
+    services, _ = planned(rows(("FedEx Ground", "Ground"), **letters), easypost)
+    assert services == ["fedex:ground"]
+
+
+@pytest.mark.parametrize("cell", ["La Poste", "LA POSTE"])
+def test_letters_of_other_alphabets_are_kept(cell):
+    assert of_carrier("La Poste Économie", cell) == "laposte:Économie"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shipkit.common.visible_text import visible
-from shipkit.orders.column_account import CARRIER_OF_SERVICE
+from shipkit.orders.column_account import CARRIER_OF_SERVICE, carrier_cells_sql
 from shipkit.orders.expressions import (
     case,
     choose,
@@ -25,7 +25,7 @@ from shipkit.orders.expressions import (
     trimmed,
 )
 from shipkit.orders.fields import Column, Match
-from shipkit.orders.filters.carrier_filters import of_carrier_sql
+from shipkit.orders.filters.carrier_filters import BETWEEN_CELLS, of_carrier_sql
 from shipkit.orders.filters.house_numbers import joined_sql
 from shipkit.orders.filters.measure_filters import side_sql
 from shipkit.orders.filters.name_filters import with_names_sql
@@ -135,7 +135,7 @@ def _from_source(
             return _by_unit_column(leaf, column, taken[unit_role][0], role)
         return _converted(leaf, column, unit, role)
     if name == "service":
-        return _translated(leaf, _services(spec), spec.offered, taken.get(CARRIER_OF_SERVICE))
+        return _translated(leaf, _services(spec), spec.offered, _carriers(taken))
     if name == "phone" and "other_phone" in taken:
         return _or_other(leaf, plain_leaf(taken["other_phone"][0], name))
     return leaf
@@ -305,11 +305,26 @@ def _services(spec: MappingSpec) -> dict[str, str]:
     }
 
 
+def _carriers(taken: Taken) -> ColumnLeaf | None:
+    """Return the cells that name the carriers of the services."""
+    named = [
+        plain_leaf(column, "carrier")
+        for role, (column, _) in taken.items()
+        if role.startswith(CARRIER_OF_SERVICE)
+    ]
+    if len(named) < 2:
+        return named[0] if named else None
+    keys = [key for leaf in named for key in leaf.columns]
+    between = f" ~ {literal(BETWEEN_CELLS)} ~ "
+    cells = between.join(f'({leaf.jinja} or "")' for leaf in named)
+    return ColumnLeaf(carrier_cells_sql(keys), f"({cells})", tuple(keys))
+
+
 def _translated(
     leaf: ColumnLeaf,
     services: Mapping[str, str],
     offered: ServiceList,
-    carrier: tuple[Column, str | None] | None,
+    carrier: ColumnLeaf | None,
 ) -> ColumnLeaf:
     if not services and carrier is None:
         return leaf
@@ -320,12 +335,11 @@ def _translated(
     for text, meaning in meanings.items():  # the first of two spellings, as the filter takes it
         cases.setdefault(text.strip(BLANKS).lower(), quote(meaning))
     if carrier is not None:
-        named = plain_leaf(carrier[0], "carrier")
         table = f", {literal(meanings)}" if meanings else ""
         return ColumnLeaf(
-            of_carrier_sql(f"({leaf.sql})::VARCHAR", f"({named.sql})::VARCHAR", meanings),
-            f"{leaf.jinja} | of_carrier({named.jinja}{table})",
-            (*leaf.columns, *named.columns),
+            of_carrier_sql(f"({leaf.sql})::VARCHAR", f"({carrier.sql})::VARCHAR", meanings),
+            f"{leaf.jinja} | of_carrier({carrier.jinja}{table})",
+            (*leaf.columns, *carrier.columns),
         )
     return ColumnLeaf(
         choose(f"lower({trimmed(leaf.sql)})", cases, leaf.sql),

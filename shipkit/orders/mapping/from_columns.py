@@ -17,12 +17,13 @@ from shipkit.orders.column_account import (
     ColumnUse,
     account,
     instruction_problems,
+    may_name_a_carrier,
+    names_a_carrier,
 )
 from shipkit.orders.expressions import quote, stripped
 from shipkit.orders.fields import PLACE_ROLES, WEIGHT_PARTS, Column, Recognition, recognise
 from shipkit.orders.grouping import Once, once_of, unlike_lines
 from shipkit.orders.heading_text import phrase
-from shipkit.orders.instructions import instruction_of
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.blank_units import blank_units
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, literal, plain_leaf
@@ -170,6 +171,12 @@ def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]
         used -= {read.taken["house_number_addition"][0].key}
     if "first_name" not in read.taken and "middle_name" in read.taken:
         used -= {read.taken["middle_name"][0].key}
+    carriers = [
+        column.key
+        for role, (column, _) in read.taken.items()
+        if role.startswith(CARRIER_OF_SERVICE)
+    ]
+    used -= {c.key for c in columns if c.key in carriers and not names_a_carrier(c.name)}
     return account(
         columns,
         used,
@@ -179,6 +186,8 @@ def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]
         address=[read.taken[role][0].key for role in PLACE_ROLES if role in read.taken],
         states=spec.states,
         one_service=spec.service is not None,
+        carriers=carriers,
+        companies=_may_be_carriers(columns, spec, read),
     )
 
 
@@ -211,7 +220,7 @@ def _columns_read(columns: Sequence[Column], spec: MappingSpec) -> _ColumnsRead:
     others = {*ignored, *(column.key for column, _ in taken.values())}
     taken |= _origins(columns, spec, others)
     if "service" in taken and spec.service is None:
-        taken |= _carrier(columns, spec, others)
+        taken |= _carriers(columns, spec, others)
     ambiguous = {
         role: names
         for role, names in found.ambiguous.items()
@@ -245,21 +254,37 @@ def _origins(columns: Sequence[Column], spec: MappingSpec, others: Collection[st
     }
 
 
-def _carrier(columns: Sequence[Column], spec: MappingSpec, others: Collection[str]) -> Taken:
-    """Return the column of the carriers of the services; of several, none is used.
+def _carriers(columns: Sequence[Column], spec: MappingSpec, others: Collection[str]) -> Taken:
+    """Return the columns of the carriers of the services.
 
-    The account of columns says so.
+    The headings of a company ("Delivery Company") are not among them: it may be the recipient's. A
+    heading that may be another thing ("Ship By") is, where no other is.
     """
     carried = {phrase(each) for each in (spec.layout.layout.carried if spec.layout else ())}
-    found = [
+    free = [
         column
         for column in columns
         if column.key not in others
         and phrase(column.name) not in carried
-        and (asks := instruction_of(column.name)) is not None
-        and asks.names_carrier
+        and column.role != "company"
     ]
-    return {CARRIER_OF_SERVICE: (found[0], None)} if len(found) == 1 else {}
+    found = [column for column in free if names_a_carrier(column.name)]
+    found = found or [column for column in free if may_name_a_carrier(column.name)]
+    return {f"{CARRIER_OF_SERVICE}{n or ''}": (column, None) for n, column in enumerate(found)}
+
+
+def _may_be_carriers(columns: Sequence[Column], spec: MappingSpec, read: _ColumnsRead) -> list[str]:
+    """Return the keys of columns of a company by headings that may mean the carrier."""
+    if "service" not in read.taken or spec.service is not None or spec.layout is not None:
+        return []
+    named = {find_column(columns, heading).key for heading in spec.columns.values()}
+    return [
+        column.key
+        for column in columns
+        if column.role == "company"
+        and column.key not in {*named, *read.ignored}
+        and names_a_carrier(column.name)
+    ]
 
 
 def _role_and_unit(name: str) -> tuple[str, str | None]:
