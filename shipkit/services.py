@@ -422,7 +422,7 @@ class ServiceList:
         in_words = " " in head.strip()  # "Express 12:00" names no carrier
         if not colon or in_words:
             return self.spellings.get(self.key(text))
-        if self._is_mover(head):
+        if self.movers_called(head):
             return self.spellings.get(self.key(text)) or self._of_mover(head, tail)
         if not self.is_called(head):
             return None
@@ -431,7 +431,7 @@ class ServiceList:
     def _of_mover(self, mover: str, text: str) -> str | None:
         """Return the service that `text` names by itself, where this carrier moves it."""
         code = self.spellings.get(self.key(text))
-        return code if code and code.startswith(f"{mover.strip().lower()}:") else None
+        return code if code and code.startswith(self.movers_called(mover)) else None
 
     def rule(self, text: str) -> ServiceRule | None:
         """Return the rule that `text` is, or None when it does not have the form of one.
@@ -505,7 +505,7 @@ class ServiceList:
         place = f' in "{" ".join(within.split())}"' if within else ""
         head, colon, tail = word.partition(":")
         head = head.strip().lower()
-        known = self.is_called(head) or self._is_mover(head)
+        known = self.is_called(head) or bool(self.movers_called(head))
         if colon and tail.strip() and _CARRIER.fullmatch(head) and not known:
             return UnknownService(
                 f'"{word}"{place} is a service of {head}, and this batch ships with {self.carrier}',
@@ -560,9 +560,16 @@ class ServiceList:
         """Return whether `word` is the carrier's name, or what people call it."""
         return word.strip().lower() in {self.carrier, *self.spoken}
 
-    def _is_mover(self, word: str) -> bool:
-        """Return whether `word` is a carrier that moves parcels which this account sells."""
-        return word.strip().lower() in self._movers
+    def movers_called(self, word: str) -> tuple[str, ...]:
+        """Return the starts of the codes of a carrier; ``dhl`` is also DHL Express.
+
+        Empty for a word that is no carrier which moves parcels of this account.
+        """
+        name = word.strip().lower()
+        if name in self._movers:
+            return (f"{name}:",)
+        longer = sorted(each for each in self._movers if len(name) > 2 and each.startswith(name))
+        return tuple(f"{each}:" for each in longer)
 
     @cached_property
     def _movers(self) -> frozenset[str]:
@@ -572,9 +579,8 @@ class ServiceList:
         """Return the codes that the choice of a rule names; a carrier stands for all it moves."""
         codes = []
         for part in choice.split(","):
-            if self._is_mover(part):
-                start = f"{part.strip().lower()}:"
-                codes += self._for_all(code for code in self.codes if code.startswith(start))
+            if starts := self.movers_called(part):
+                codes += self._for_all(code for code in self.codes if code.startswith(starts))
             else:
                 codes.append(self._chosen(part, rule))
         return codes

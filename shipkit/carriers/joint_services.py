@@ -185,7 +185,7 @@ class JointServices(ServiceList):
             f"{name}:{code}"
             for name, part in parts.items()
             for code in part.codes
-            if code.startswith(f"{carrier}:")
+            if code.startswith(part.movers_called(carrier))
         ]
 
     def unknown(self, text: str, within: str | None = None) -> UnknownService:

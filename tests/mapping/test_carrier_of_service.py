@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 import shipkit as sk
+from shipkit.carriers.easypost.catalog import SERVICES as EASYPOST
 from shipkit.carriers.joint_services import JointServices
 from shipkit.carriers.ups.service_level import SERVICES as UPS
 from shipkit.carriers.usps.mail_classes import SERVICES as USPS
@@ -251,7 +252,7 @@ def test_a_company_that_is_a_carriers_name_is_asked_about(planned, heading):
 
 
 def test_columns_of_one_letter_are_not_mixed_up(planned):
-    letters = {letter: "x" for letter in "CDEKMNOPST"}
+    letters = dict.fromkeys("CDEKMNOPST", "x")
     services, _ = planned(rows(("FedEx Ground", "Ground"), **letters), easypost)
     assert services == ["fedex:ground"]
 
@@ -259,3 +260,26 @@ def test_columns_of_one_letter_are_not_mixed_up(planned):
 @pytest.mark.parametrize("cell", ["La Poste", "LA POSTE"])
 def test_letters_of_other_alphabets_are_kept(cell):
     assert of_carrier("La Poste Économie", cell) == "laposte:Économie"
+
+
+@pytest.mark.parametrize(
+    ("carrier", "service", "code"),
+    [
+        ("DHL", "Express Worldwide", "dhlexpress:express_worldwide"),
+        ("DHL Express", "Worldwide", "dhlexpress:express_worldwide"),
+        ("UPS", "2nd Day", "ups:2nd_day_air"),
+        ("UPS", "Next Day", "ups:next_day_air"),
+        ("USPS", "Priority Express", "usps:express"),
+        ("FedEx", "Express Worldwide", None),
+        ("DHL", "Ground", None),
+    ],
+)
+def test_easypost_knows_the_names_that_the_carriers_have(carrier, service, code):
+    named = of_carrier(service, carrier)
+    assert EASYPOST.parse(named) == code
+    assert JointServices.of({"easypost": EASYPOST}).parse(named) == (code and f"easypost:{code}")
+
+
+def test_a_rule_of_dhl_chooses_among_dhl_express():
+    rule = EASYPOST.rule(of_carrier("cheapest", "DHL"))
+    assert {code.partition(":")[0] for code in rule.of} == {"dhlexpress"}
