@@ -247,11 +247,8 @@ def _without_unsold_rows(sold: SoldOffers, priced: pa.Table, accounts: Accounts)
     """Return the offers, with one problem in place of those of a row that nothing is sold to."""
     lines = sold.offers.select(["row", "service"]).to_pylist()
     none: dict[int, list[str]] = {}
-    going = {
-        line["row"] for line in lines if line["service"] not in sold.closed.get(line["row"], ())
-    }
     for line in lines:
-        if line["row"] not in going and line["service"] is not None:
+        if line["row"] not in sold.served and line["service"] is not None:
             none.setdefault(line["row"], []).append(line["service"])
     if not none:
         return sold.offers

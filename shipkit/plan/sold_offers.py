@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +42,17 @@ class SoldOffers:
 
     offers: pa.Table
     closed: Mapping[int, Mapping[str, str]]
+
+    @cached_property
+    def served(self) -> frozenset[int]:
+        """Indexes of the rows that at least one of the offers is sold to."""
+        return rows_served(self.offers, self.closed)
+
+
+def rows_served(offers: pa.Table, closed: Mapping[int, Mapping[str, str]]) -> frozenset[int]:
+    """Return the rows with an offer that is not closed to them."""
+    pairs = zip(offers.column("row").to_pylist(), offers.column("service").to_pylist(), strict=True)
+    return frozenset(row for row, service in pairs if service not in closed.get(row, ()))
 
 
 def sold_offers(
@@ -119,7 +131,7 @@ def _without_closed(offers: pa.Table, closed: Mapping[int, Mapping[str, str]]) -
     special = pc.is_in(offers.column("row").cast(pa.int64()), pa.array(list(closed), pa.int64()))
     at = pc.indices_nonzero(special).to_pylist()
     some = offers.take(pa.array(at, pa.int64())).select(["row", "service"]).to_pylist()
-    going = {offer["row"] for offer in some if offer["service"] not in closed[offer["row"]]}
+    going = rows_served(offers.take(pa.array(at, pa.int64())), closed)
     keep = np.ones(offers.num_rows, dtype=bool)
     for place, offer in zip(at, some, strict=True):
         keep[place] = offer["row"] not in going or offer["service"] not in closed[offer["row"]]

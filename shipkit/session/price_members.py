@@ -147,7 +147,9 @@ class PriceMembers(OrderMembers):
     def shop(self) -> pd.DataFrame:
         """Return what every service of every account costs for every shipment, cheapest first.
 
-        Buys nothing.
+        Buys nothing. Services that are not sold to the address or the size of a row are left out,
+        and ``warnings`` say why. Services that do not run on its route, and accounts that cannot do
+        what it asks for, are left out without a warning where others serve the row.
 
         See :data:`shipkit.plan.questions.SHOP` for the columns.
         """
