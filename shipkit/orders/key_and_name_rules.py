@@ -153,10 +153,10 @@ NAME_RULES: Final = (
         fix="Leave it out with where(...), or remove it from the file.",
     ),
     # "3M" and "7-Eleven" have a letter.
-    _name("name[1] BETWEEN '#' AND '9'", r"[#+(]*[0-9][0-9() +./#-]*", "a number"),
-    _name("name[1] < 'A'", r"[^\pL&]*[^\pL&0-9() +./#-][^\pL&]*", "without a letter"),
+    _name("name < ':'", r"[#+(]*[0-9][0-9() +./#-]*", "a number"),
+    _name("name < 'A'", r"[^\pL&]*[^\pL&0-9() +./#-][^\pL&]*", "without a letter"),
     # A shifted row, or a label that was pasted into one cell.
-    _name("name[1] BETWEEN '0' AND '9'", _STREET, "a street"),
+    _name("name < ':'", _STREET, "a street"),
     _name(
         "right(name, 1) BETWEEN '0' AND '9'",
         r".+, ?[A-Z]{2},? [0-9]{5}(?:-[0-9]{4})?",
@@ -186,6 +186,9 @@ _NO_STATE: Final = quoted_list(
     )
 )
 _ONLY_A_NUMBER: Final = "#?[0-9]+(?:[.,][0-9]+)?|[$€£][0-9.,]+"
+_IS_A_CITY: Final = (
+    "regexp_full_match(address_line1, '[^0-9]+, ?[A-Z]{2},? [0-9]{5}(?:-[0-9]{4})?')"
+)
 _NO_MORE: Final = r"NOT regexp_matches(concat(address_line2, address_line3), '\pL')"
 
 
@@ -196,8 +199,8 @@ def _number_as_street(where: str, severity: str) -> Rule:
         field="ship_to.address_line1",
         fails=case(
             (
-                "NOT contains(address_line1, ' ')",
-                f"({where}) AND {number} AND {_NO_MORE}",
+                where,
+                f"NOT contains(address_line1, ' ') AND {number} AND {_NO_MORE}",
             ),
             otherwise="false",
         ),
@@ -219,8 +222,8 @@ STREET_RULES: Final = (
         field="ship_to.address_line1",
         fails=case(
             (
-                "right(address_line1, 1) BETWEEN '0' AND '9' AND address_line1 > ':'",
-                r"regexp_full_match(address_line1, '[^0-9]+, ?[A-Z]{2},? [0-9]{5}(?:-[0-9]{4})?')",
+                "address_line1 > ':'",  # most streets of the US begin with a digit
+                f"right(address_line1, 1) BETWEEN '0' AND '9' AND {_IS_A_CITY}",
             ),
             otherwise="false",
         ),
@@ -248,7 +251,7 @@ STREET_RULES: Final = (
         code="city_is_street",
         field="ship_to.city",
         fails=case(
-            ("city[1] BETWEEN '0' AND '9'", f"regexp_full_match(city, '(?i){_STREET}')"),
+            ("city < ':'", f"regexp_full_match(city, '(?i){_STREET}')"),
             otherwise="false",
         ),
         value="city",
