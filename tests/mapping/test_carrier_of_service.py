@@ -283,3 +283,17 @@ def test_easypost_knows_the_names_that_the_carriers_have(carrier, service, code)
 def test_a_rule_of_dhl_chooses_among_dhl_express():
     rule = EASYPOST.rule(of_carrier("cheapest", "DHL"))
     assert {code.partition(":")[0] for code in rule.of} == {"dhlexpress"}
+
+
+@pytest.mark.parametrize("heading", ["Service", None])
+def test_a_default_service_is_that_of_the_carrier_next_to_it(heading):
+    cells = rows(("FedEx", None), ("UPS", None), ("FedEx", "Ground"))
+    if heading is None:
+        cells = [{name: cell for name, cell in row.items() if name != "Service"} for row in cells]
+    with sk.BatchSession(cells, shipper=SHOP) as session:
+        frame = session.map(defaults={"service": "ground"}).preview()
+        held = session.problems[session.problems["severity"] == "error"]
+        again = session.map(session.template).preview()
+    assert list(frame["service"].fillna("")) == ["", "ground", ""]
+    assert list(held["row_number"]) == [1, 3]
+    assert list(again["service"].fillna("")) == ["", "ground", ""]

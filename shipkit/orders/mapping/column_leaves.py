@@ -89,7 +89,10 @@ def leaf_of(
         return _constant(spec.ship_date.isoformat())
     leaf = _from_source(name, taken, roles, spec)
     if name in spec.defaults:
-        return _with_default(leaf, spec.defaults[name])
+        leaf = _with_default(leaf, spec.defaults[name])
+    if name == "service" and leaf is not None and (carrier := _carriers(taken)) is not None:
+        # After the default: "ground" for an empty cell is that of the carrier next to it.
+        return _of_carrier(leaf, _services(spec), spec.offered, carrier)
     return leaf
 
 
@@ -135,7 +138,9 @@ def _from_source(
             return _by_unit_column(leaf, column, taken[unit_role][0], role)
         return _converted(leaf, column, unit, role)
     if name == "service":
-        return _translated(leaf, _services(spec), spec.offered, _carriers(taken))
+        if _carriers(taken) is not None:
+            return leaf
+        return _translated(leaf, _services(spec), spec.offered)
     if name == "phone" and "other_phone" in taken:
         return _or_other(leaf, plain_leaf(taken["other_phone"][0], name))
     return leaf
@@ -320,32 +325,37 @@ def _carriers(taken: Taken) -> ColumnLeaf | None:
     return ColumnLeaf(carrier_cells_sql(keys), f"({cells})", tuple(keys))
 
 
-def _translated(
-    leaf: ColumnLeaf,
-    services: Mapping[str, str],
-    offered: ServiceList,
-    carrier: ColumnLeaf | None,
-) -> ColumnLeaf:
-    if not services and carrier is None:
+def _translated(leaf: ColumnLeaf, services: Mapping[str, str], offered: ServiceList) -> ColumnLeaf:
+    if not services:
         return leaf
-    # A layout may name a service that this carrier does not offer; the row then says so.
-    known = offered.known_among(services.values())
-    meanings = {text: known.get(service, service) for text, service in services.items()}
+    meanings = _meanings(services, offered)
     cases: dict[str, str] = {}
     for text, meaning in meanings.items():  # the first of two spellings, as the filter takes it
         cases.setdefault(text.strip(BLANKS).lower(), quote(meaning))
-    if carrier is not None:
-        table = f", {literal(meanings)}" if meanings else ""
-        return ColumnLeaf(
-            of_carrier_sql(f"({leaf.sql})::VARCHAR", f"({carrier.sql})::VARCHAR", meanings),
-            f"{leaf.jinja} | of_carrier({carrier.jinja}{table})",
-            (*leaf.columns, *carrier.columns),
-        )
     return ColumnLeaf(
         choose(f"lower({trimmed(leaf.sql)})", cases, leaf.sql),
         f"{leaf.jinja} | translate({literal(meanings)})",
         leaf.columns,
     )
+
+
+def _of_carrier(
+    leaf: ColumnLeaf, services: Mapping[str, str], offered: ServiceList, carrier: ColumnLeaf
+) -> ColumnLeaf:
+    """Return the services as those of the carriers next to them."""
+    meanings = _meanings(services, offered)
+    table = f", {literal(meanings)}" if meanings else ""
+    return ColumnLeaf(
+        of_carrier_sql(f"({leaf.sql})::VARCHAR", f"({carrier.sql})::VARCHAR", meanings),
+        f"{leaf.jinja} | of_carrier({carrier.jinja}{table})",
+        (*leaf.columns, *carrier.columns),
+    )
+
+
+def _meanings(services: Mapping[str, str], offered: ServiceList) -> dict[str, str]:
+    """Return what texts mean; a layout may name a service that this carrier does not offer."""
+    known = offered.known_among(services.values())
+    return {text: known.get(service, service) for text, service in services.items()}
 
 
 # -- units -----------------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ def _columns_read(columns: Sequence[Column], spec: MappingSpec) -> _ColumnsRead:
         taken.pop(WEIGHT_PARTS.get(role, ""), None)  # whoever names a weight names all of it
     others = {*ignored, *(column.key for column, _ in taken.values())}
     taken |= _origins(columns, spec, others)
-    if "service" in taken and spec.service is None:
+    if spec.service is None and ("service" in taken or "service" in spec.defaults):
         taken |= _carriers(columns, spec, others)
     ambiguous = {
         role: names

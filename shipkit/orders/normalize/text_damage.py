@@ -97,7 +97,7 @@ _LOOKS_LIKE: Final = dict(
 _EXPORT: Final = "Export the orders again as UTF-8, or correct the cell."
 _RETYPE: Final = "Write the original again, in a cell that is formatted as text."
 _CORRECT: Final = "Correct the cell."
-_SET: Final = "Correct the cell. If it is right: session.edit(clause, name=...), with its field."
+_SET: Final = "Correct the cell. If it is right: session.edit(clause, {}=...)."
 
 
 def judged(text: str, column: str) -> TextVerdict:
@@ -174,7 +174,7 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
         return f"{shown} has what a program writes for an empty cell", "placeholder", _CORRECT
     said = _in_other_words(text, column)
     if said is not None:
-        return f"{shown} {said}", "placeholder", _SET
+        return f"{shown} {said}", "placeholder", _SET.format(column)
     if _FORMULA.match(text):
         return f"{shown} is a formula, and not {_WHAT[column]}", "excel_error", _CORRECT
     if _UNFILLED.search(text):
