@@ -20,7 +20,7 @@ from shipkit.orders.column_account import (
     may_name_a_carrier,
     names_a_carrier,
 )
-from shipkit.orders.expressions import quote, stripped
+from shipkit.orders.expressions import is_blank, quote
 from shipkit.orders.fields import PLACE_ROLES, WEIGHT_PARTS, Column, Recognition, recognise
 from shipkit.orders.grouping import Once, once_of, unlike_lines
 from shipkit.orders.heading_text import phrase
@@ -339,11 +339,7 @@ def _defaulted(
     if not names:
         return {}
     empty = [
-        " AND ".join(
-            f"coalesce({stripped(f'{quoted(key)}::VARCHAR')}, '') = ''"
-            for key in leaves[name].columns
-        )
-        or "true"
+        " AND ".join(is_blank(quoted(key)) for key in leaves[name].columns) or "true"
         for name in names
     ]
     counts = ", ".join(f"count(*) FILTER ({condition})" for condition in empty)
