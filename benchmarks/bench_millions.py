@@ -95,9 +95,9 @@ def orders(n: int, seed: int = 1, first: int = 1) -> pd.DataFrame:
     )
 
 
-def mapped(n: int) -> pa.Table:
+def mapped(n: int, seed: int = 1) -> pa.Table:
     """Return n shipments as they are after mapping."""
-    frame = orders(min(n, 1_000_000))
+    frame = orders(min(n, 1_000_000), seed)
     some = len(frame)
     known = {
         "weight_lb": frame.weight_lb,
