@@ -27,7 +27,7 @@ from shipkit.common.spill import private_folder
 from shipkit.errors import SourceError
 from shipkit.orders.fields import recognise
 
-__all__ = ["FilePlace", "OrderFile", "local_copy", "order_files"]
+__all__ = ["FilePlace", "OrderFile", "local_copy", "named_by", "order_files"]
 
 _ENDINGS = (
     *(".parquet", ".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
@@ -161,6 +161,12 @@ def order_files(given: Any) -> list[OrderFile] | None:
     return _named(found)
 
 
+def named_by(given: Any, place: FilePlace) -> str | None:
+    """Return which path, folder or pattern of `given` stands for a file at `place`, if one does."""
+    asked = [given] if isinstance(given, str | Path) else given
+    return next((str(one) for one in asked if _covers(FilePlace.of(one), place)), None)
+
+
 @contextmanager
 def local_copy(file: OrderFile) -> Iterator[Path]:
     """Yield the file as a path on this machine: itself, or a copy in a private folder."""
@@ -221,6 +227,23 @@ def _in_folder(place: FilePlace, system: fs.FileSystem, path: str) -> dict[FileP
         )
     _refuse_columns_in_names(path, inside)
     return _places(place, inside)
+
+
+def _covers(named: FilePlace, place: FilePlace) -> bool:
+    """Return whether a path, folder or pattern stands for a file at `place`."""
+    system, path = named.opened()
+    other = place.opened()[1]
+    kind = _info(named, system, path).type
+    if kind == fs.FileType.Directory:
+        below = PurePosixPath(other)
+        return below.is_relative_to(path) and not any(
+            part[0] in "_." for part in _below(path, other).parts
+        )
+    return (
+        kind == fs.FileType.NotFound
+        and bool(_WILD & set(path))
+        and re.fullmatch(_regex(path), other) is not None
+    )
 
 
 def _refuse_columns_in_names(base: str, found: Sequence[fs.FileInfo]) -> None:

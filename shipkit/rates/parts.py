@@ -29,6 +29,7 @@ from shipkit.rates.order_files import FilePlace
 from shipkit.rates.pricer import Pricer
 from shipkit.rates.rated_files import (
     complete_file,
+    demand_replaceable,
     facts_of,
     leftovers,
     no_totals,
@@ -326,7 +327,10 @@ def _finished(
     if part.name not in existing:
         return None
     facts = facts_of(to.inside(part.name))
-    if facts is None or facts.get("key") != part.key(pricer):
+    if facts is None:
+        demand_replaceable(to.inside(part.name))
+        return None
+    if facts.get("key") != part.key(pricer):
         return None
     return _finished_from(facts)
 

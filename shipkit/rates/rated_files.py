@@ -23,7 +23,16 @@ from shipkit.errors import InputError
 from shipkit.rates.order_files import FilePlace
 from shipkit.rates.shipment_files import RATED_MARK
 
-__all__ = ["ahead", "complete_file", "facts_of", "leftovers", "no_totals", "summed", "write_rated"]
+__all__ = [
+    "ahead",
+    "complete_file",
+    "demand_replaceable",
+    "facts_of",
+    "leftovers",
+    "no_totals",
+    "summed",
+    "write_rated",
+]
 
 _SUMMED = ("service", "currency", "orders", "unrated", "cost_cents")
 _MOST_AT_ONCE = 4
@@ -50,7 +59,13 @@ def write_rated(
     -------
     Table
         The totals, one row per service.
+
+    Raises
+    ------
+    InputError
+        Another file is there, and it is none of rated rows.
     """
+    demand_replaceable(to)
     totals = no_totals()
     with complete_file(to) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for table in tables:
@@ -73,6 +88,15 @@ def facts_of(place: FilePlace) -> dict[str, Any] | None:
     except (pa.ArrowException, OSError, ValueError):
         return None
     return facts if isinstance(facts, dict) else None
+
+
+def demand_replaceable(place: FilePlace) -> None:
+    """Raise InputError if a file is there that :func:`write_rated` did not write."""
+    if place.exists() and facts_of(place) is None:
+        raise InputError(
+            f"{place.address} is there already, and it is no file of prices that sk.rate() wrote.",
+            fix="Name another file or folder, or remove it.",
+        )
 
 
 @contextmanager

@@ -12,10 +12,10 @@ from shipkit.carriers.ratecard import RateCard
 from shipkit.common.spill import threads
 from shipkit.errors import InputError
 from shipkit.rates import whatif
-from shipkit.rates.order_files import FilePlace
+from shipkit.rates.order_files import FilePlace, named_by
 from shipkit.rates.parts import parts_of, rate_parts, rate_tables
 from shipkit.rates.pricer import Pricer
-from shipkit.rates.rated_files import ahead, write_rated
+from shipkit.rates.rated_files import ahead, demand_replaceable, write_rated
 from shipkit.rates.read_once import FileRows, Reading, read_once
 from shipkit.rates.reading import Orders, OrderSource, orders_in_parts, source_of
 from shipkit.rates.scenario import Scenario
@@ -50,6 +50,8 @@ def rate_to_file(
         raise InputError(
             f"{target.address} would replace the orders themselves.", fix="Name another file."
         )
+    demand_replaceable(target)
+    _demand_apart(orders, source, target)
 
     def price(part: Orders) -> pa.Table:
         return whatif.rated(part, card, scenario)
@@ -85,6 +87,9 @@ def rate_files(
         _refuse_mapping(source, mapping)
         files = source.shipments
     parts = parts_of(files, split=executor is not None)
+    if folder is not None:
+        for part in parts[:1]:
+            _demand_apart(orders, source, folder.inside(part.name))
     if folder is None:
         return rate_tables(pricer, parts, executor, progress=progress)
     return rate_parts(pricer, parts, folder, executor, progress=progress)
@@ -98,6 +103,17 @@ def _folder(to: str | Path) -> FilePlace:
             fix=f'Name a folder: to="{name.with_suffix("")}".',
         )
     return FilePlace.of(to)
+
+
+def _demand_apart(orders: Any, source: OrderSource, target: FilePlace) -> None:
+    """Raise InputError if what names the orders would name the prices, too, in the next run."""
+    named = named_by(orders, target) if source.files else None
+    if named is not None:
+        raise InputError(
+            f"{target.address} would be one of the files that {named} stands for: the next run "
+            "would find prices among the orders.",
+            fix="Write the prices to another folder.",
+        )
 
 
 def _refuse_mapping(source: OrderSource, mapping: Mapping[str, Any]) -> None:

@@ -197,7 +197,8 @@ def test_what_cannot_be_read_is_refused_with_the_way_out(folder, tmp_path):
     )
     refused(folder, "day-0.parquet has shipments .* and orders.parquet has orders")
     (folder / "orders.parquet").unlink()
-    refused(folder, "folder of the orders themselves", to=folder)
+    refused(folder, "would be one of the files that", to=folder)
+    refused([folder / "day-0.parquet"], "folder of the orders themselves", to=folder)
     refused(folder / "day-0.parquet", "replace the orders themselves", to=folder / "day-0.parquet")
     refused(folder, "is the name of a file", to="out.parquet", executor="processes")
     refused(folder, "cannot run tasks", to=tmp_path / "out", executor="dask")
@@ -397,6 +398,52 @@ def test_a_pricer_speaks_the_forms_of_engines():
     assert pricer.ddl.startswith("`row_number` BIGINT, `source_file` STRING")
     assert "`delivery_date` DATE" in pricer.ddl
     assert pricer.ddl.count(",") == len(pricer.schema) - 1
+
+
+def test_a_file_that_is_no_file_of_prices_is_never_replaced(folder, tmp_path):
+    script = tmp_path / "month.py"
+    script.write_text("print('mine')\n")
+    table = tmp_path / "table.parquet"
+    pd.DataFrame({"mine": [1]}).to_parquet(table)
+    for to in (script, table):
+        before = to.read_bytes()
+        with pytest.raises(InputError, match=f"{to.name} is there already, and it is no file of"):
+            sk.rate(folder / "day-0.parquet", CARD, origin="78205", to=to)
+        with pytest.raises(InputError, match="is there already"):
+            sk.Pricer(CARD, origin="78205").file(folder / "day-0.parquet", to)
+        assert to.read_bytes() == before
+    # A file of theirs under the name of a part: nothing is priced before that is clear.
+    other = tmp_path / "other"
+    other.mkdir()
+    table.rename(other / "day-1.parquet")
+    with pytest.raises(InputError, match=r"day-1\.parquet is there already"):
+        sk.rate(folder, CARD, origin="78205", to=other)
+    assert [path.name for path in other.iterdir()] == ["day-1.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("named", "to"),
+    [
+        ("{0}", "{0}/rated"),
+        ("{0}", "{0}/rated.parquet"),
+        ("{0}/**/*.parquet", "{0}/rated"),
+        ("{1}/*/*.parquet", "{1}/rated"),
+    ],
+)
+def test_prices_are_not_written_among_the_orders(folder, named, to):
+    """The next run would take them for orders."""
+    orders, to = (text.format(folder, folder.parent) for text in (named, to))
+    with pytest.raises(InputError, match="would be one of the files that") as caught:
+        sk.rate([f"{folder}/day-0.parquet", orders], CARD, origin="78205", to=to)
+    assert f"that {orders} stands for" in str(caught.value)
+    assert not Path(to).exists()
+
+
+def test_prices_may_lie_where_nothing_that_is_named_reaches(folder):
+    sk.rate(f"{folder}/day-0.parquet", CARD, origin="78205", to=folder / "prices.parquet")
+    sk.rate(f"{folder}/day-*.parquet", CARD, origin="78205", to=folder / "prices.parquet")
+    sk.rate(f"{folder}/day-*.parquet", CARD, origin="78205", to=folder / "prices")
+    assert pq.read_metadata(folder / "prices.parquet").num_rows == 15
 
 
 def test_a_pricer_writes_one_file_and_the_same_again(folder, tmp_path):
