@@ -19,7 +19,7 @@ import contextlib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Self, get_args
@@ -169,14 +169,14 @@ class Settings(BaseModel):
         Raises
         ------
         SettingsError
-            A value cannot be used; the message names its variable.
+            A value cannot be used; the message names its variable, or the override.
         """
         found = _values(cls, "SHIPKIT_", environ)
-        found |= {name: value for name, value in overrides.items() if value is not None}
+        given = {name: value for name, value in overrides.items() if value is not None}
         try:
-            return cls(**found)
+            return cls(**found | given)
         except ValidationError as error:
-            raise _unusable("SHIPKIT_", error) from None
+            raise _unusable("SHIPKIT_", error, given) from None
 
     @property
     def local_home(self) -> Path:
@@ -425,12 +425,21 @@ def _is_secret(annotation: Any) -> bool:
     return annotation is SecretStr or SecretStr in get_args(annotation)
 
 
-def _unusable(prefix: str, error: ValidationError) -> SettingsError:
-    where = "; ".join(
-        f"{prefix}{str(e['loc'][0]).upper() if e['loc'] else '*'}: {fault_words(e)}"
+def _unusable(prefix: str, error: ValidationError, given: Collection[str] = ()) -> SettingsError:
+    """Return the error of values that cannot be used; `given`: fields that a caller passed."""
+    faults = [
+        (str(e["loc"][0]) if e["loc"] else "*", fault_words(e))
         for e in error.errors(include_input=False)
         if e["type"] != "default_factory_not_called"  # because of another one in this list
-    )
+    ]
+    of_environment = [f"{prefix}{name.upper()}: {why}" for name, why in faults if name not in given]
+    of_caller = [f"{name}: {why}" for name, why in faults if name in given]
+    if of_environment:
+        return SettingsError(
+            "The environment has a value that cannot be used. "
+            f"{'; '.join(of_environment + of_caller)}.",
+            fix="Correct or unset it.",
+        )
     return SettingsError(
-        f"The environment has a value that cannot be used. {where}.", fix="Correct or unset it."
+        f"A setting cannot be used. {'; '.join(of_caller)}.", fix="Correct or leave it out."
     )

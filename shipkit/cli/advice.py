@@ -56,6 +56,27 @@ def _has_rows_to_correct(result: BatchResult, code: Exit) -> bool:
 
 
 _COMMAND_LINE_WORDS = (
+    (
+        re.compile(r"Pass shipper=sk\.Address\(\.\.\.\), a dict of its fields, or the name of one"),
+        "Pass --shipper with a JSON or TOML file of its fields, or with the name of one",
+    ),
+    (re.compile(r"or pass an sk\.Address"), "or pass a file of its fields: --shipper FILE"),
+    (re.compile(r"session\.describe\(\)|session\.columns"), "shipkit check FILE"),
+    (re.compile(r"session\.skip\(clause\)"), "--skip SQL"),
+    (re.compile(r"(session\.(?:shop|validate_addresses)\(\))"), r"in Python, \1"),
+    (re.compile(r"(?:session\.)?(void_surplus|unskip)\(\)"), r"in Python, \1()"),
+    (
+        re.compile(r'session\.resume\(confirm_total="([^"]*)"\)'),
+        r"shipkit resume JOB, which asks at a terminal for \1",
+    ),
+    (re.compile(r"\bpass state='CA'"), "pass --param state=CA"),
+    (re.compile(r'\bcarriers=\["(\w+)", "(\w+)"\]'), r"--carrier \1 --carrier \2"),
+    (re.compile(r"\bleave it out of carriers=(?=[. ]|$)"), "leave out its --carrier"),
+    (re.compile(r'\bready="([^"]*)", close="([^"]*)"'), r"--ready \1 --close \2"),
+    (re.compile(r"\bready= before close="), "--ready before --close"),
+    (re.compile(r'\bbill_to="(\w+)"'), r"--default bill_to=\1"),
+    (re.compile(r"\bor raise per_account\b"), "or raise --max-account"),
+    (re.compile(r"\bor raise per_shipment\b"), "or raise --max-each"),
     (re.compile(r"map\(warehouses=\{.*?\}\),? (?:or )?a section"), "a section"),
     (
         re.compile(r'BatchSession\(\.\.\., limits=sk\.SpendLimits\(total="([^"]*)"\)\)'),

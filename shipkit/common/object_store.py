@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import os
+import re
 import secrets
 import threading
 import time
@@ -254,12 +255,20 @@ class ObjectStore:
         errors = self._obstore.exceptions
         try:
             yield
-        except errors.NotFoundError as error:
+        except (errors.NotFoundError, FileNotFoundError) as error:
+            if "<Code>NoSuchBucket</Code>" in str(error):  # not an object that nobody wrote yet
+                raise StoreError(f"cannot {what} {self.url}/{key}: {_reason(error)}") from None
             raise FileNotFoundError(f"{self.url}/{key}") from error
         except (errors.AlreadyExistsError, errors.PreconditionError):
             raise
         except errors.BaseError as error:
-            raise StoreError(f"cannot {what} {self.url}/{key}: {_first_line(error)}") from None
+            raise StoreError(f"cannot {what} {self.url}/{key}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the code and message of a store that answered, else the first line of the client."""
+    found = re.search(r"<Code>(\w+)</Code>\s*<Message>([^<]{1,200})", str(error))
+    return f"{found[1]}, {found[2].strip().rstrip('.')}" if found else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -64,6 +64,26 @@ from shipkit.cli.python_words import _CALLS
             '--edit "city=VALUE where SQL" --edit "zip=VALUE where SQL"',
         ),
         ("Correct it, or with session.edit().", "Correct it, or with --edit CHANGE."),
+        (
+            "Pass shipper=sk.Address(...), a dict of its fields, or the name of one in it.",
+            "Pass --shipper with a JSON or TOML file of its fields, or with the name of one in it.",
+        ),
+        ("See session.describe() for the values.", "See shipkit check FILE for the values."),
+        ("leave it out: session.skip(clause).", "leave it out: --skip SQL."),
+        ("session.shop() lists what goes there", "in Python, session.shop() lists what goes there"),
+        ("Void it: session.void_surplus().", "Void it: in Python, void_surplus()."),
+        ('carriers=["usps", "ups"]', "--carrier usps --carrier ups"),
+        ("or leave it out of carriers=.", "or leave out its --carrier."),
+        (
+            'Give ready= before close=, as in ready="09:00", close="17:00".',
+            "Give --ready before --close, as in --ready 09:00 --close 17:00.",
+        ),
+        ('Use bill_to="receiver" with it.', "Use --default bill_to=receiver with it."),
+        ("Filter further, or raise per_account.", "Filter further, or raise --max-account."),
+        (
+            'session.resume(confirm_total="9.10").',
+            "shipkit resume JOB, which asks at a terminal for 9.10.",
+        ),
         # What has no option stays: half of a call would be wrong.
         ("load(..., layout=False)", "load(..., layout=False)"),
         ("card.save(...)", "card.save(...)"),

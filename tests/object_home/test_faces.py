@@ -403,3 +403,21 @@ def test_jobs_and_resume_take_the_url(sandbox_job, machine, capsys):
     machine()
     assert main(["resume", job.job_id, "--home", url]) == 0
     assert re.search(r"^Shipped +3$", capsys.readouterr().out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["jobs"],
+        ["show", "job-abcdefghijkm"],
+        ["resume", "job-abcdefghijkm"],
+        ["home", "check"],
+    ],
+)
+def test_a_bucket_that_is_not_there_is_named(s3, words, capsys):
+    """A read of it is answered 404, as an object that nobody wrote yet is."""
+    home = [f"{s3}-gone/shipkit"]
+    assert main([*words, *(home if words[0] == "home" else ["--home", *home])]) == 5
+    said = capsys.readouterr().err
+    assert "NoSuchBucket, The specified bucket does not exist" in said
+    assert "xml" not in said

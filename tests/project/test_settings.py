@@ -227,3 +227,13 @@ def test_a_memory_limit_that_is_none_names_its_variable(value):
         Machine.read({"SHIPKIT_MEMORY": value})
     with pytest.raises(SettingsError, match="SHIPKIT_THREADS"):
         Machine.read({"SHIPKIT_THREADS": "0"})
+
+
+def test_a_value_of_the_caller_is_not_blamed_on_the_environment():
+    with pytest.raises(SettingsError, match=r"^A setting cannot be used\. home: '' is not") as no:
+        Settings.read({}, home="s3://")
+    assert no.value.fix == "Correct or leave it out."
+    with pytest.raises(SettingsError, match=r"SHIPKIT_HOME: '' is not the name of a bucket"):
+        Settings.read({"SHIPKIT_HOME": "s3://"})
+    with pytest.raises(SettingsError, match=r"SHIPKIT_GRACE_S: .*; home: '' is not"):
+        Settings.read({"SHIPKIT_GRACE_S": "many"}, home="s3://")
