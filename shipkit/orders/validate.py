@@ -1,8 +1,8 @@
 """Checks shipments: every problem of every row, in one SQL pass over the rules.
 
 :data:`~shipkit.orders.rules.RULES` apply whatever the carrier. Those of the batch's carrier come
-from its limits (:mod:`shipkit.orders.carrier_rules`). A carrier may refuse more shipments; it never
-sees a row that fails here.
+from its limits (:mod:`shipkit.orders.rules.carrier_rules`). A carrier may refuse more shipments; it
+never sees a row that fails here.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from shipkit.common.customs_borders import UNITED, border_sql
 from shipkit.common.kept_plans import SMALL, registered, run
 from shipkit.common.places import US_DOMAIN, country_codes, state_codes, zip3_states
 from shipkit.models import Address
-from shipkit.orders.carrier_rules import PLACE_CONDITIONS, carrier_rules
-from shipkit.orders.customs_rules import CUSTOMS_RULES
 from shipkit.orders.delivery_places import (
     NO_BOX,
     box_columns,
@@ -30,10 +28,14 @@ from shipkit.orders.delivery_places import (
     place_columns,
 )
 from shipkit.orders.expressions import choose, goes_abroad, quote, quoted_list
-from shipkit.orders.key_and_name_rules import bad_email, example_columns, odd_key
 from shipkit.orders.postal_columns import postal_columns
-from shipkit.orders.rule import Rule
 from shipkit.orders.rules import RULES
+from shipkit.orders.rules.carrier_rules import PLACE_CONDITIONS, carrier_rules
+from shipkit.orders.rules.contact_rules import bad_email
+from shipkit.orders.rules.customs_rules import CUSTOMS_RULES
+from shipkit.orders.rules.example_rules import example_columns
+from shipkit.orders.rules.key_rules import odd_key
+from shipkit.orders.rules.rule import Rule
 from shipkit.schema import PROBLEMS
 from shipkit.services import ServiceList
 

@@ -6,8 +6,8 @@ import pytest
 
 from shipkit.carriers.joint_services import JointServices
 from shipkit.carriers.registry import plugin
-from shipkit.orders.carrier_rules import carrier_rules
 from shipkit.orders.filters import filters_for
+from shipkit.orders.rules.carrier_rules import carrier_rules
 from shipkit.services import Limits, ServiceEntry, ServiceList, UnknownService
 
 

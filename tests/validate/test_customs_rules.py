@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import shipkit as sk
-from shipkit.orders.customs_rules import CUSTOMS_RULES
+from shipkit.orders.rules.customs_rules import CUSTOMS_RULES
 
 GOODS = {
     "Name": "Ada Lee",

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from shipkit.orders.damage_words import damage_words
-from shipkit.orders.key_and_name_rules import odd_key
+from shipkit.orders.rules.key_rules import odd_key
 
 MONTHS = sorted(damage_words("months"))
 

@@ -1,4 +1,4 @@
-"""Rules of the goods on customs papers; they are read only where a shipment has such papers."""
+"""Rules of customs papers and of the goods on them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from shipkit.common.places import country_codes
 from shipkit.orders.damage_words import damage_words
 from shipkit.orders.expressions import case, quoted_list
 from shipkit.orders.heading_text import word_file
-from shipkit.orders.rule import Rule
+from shipkit.orders.rules.rule import Rule
 
-__all__ = ["CUSTOMS_RULES"]
+__all__ = ["CUSTOMS_RULES", "PAPERS_RULES"]
 
 _HS_CODE: Final = "[0-9]{6}|[0-9]{8,13}"
 """Digits of a code of the Harmonized System: six, and those of a country after them."""
@@ -39,6 +39,40 @@ def _of_items(code: str, leaf: str, condition: str, problem: str, fix: str, **mo
         **more,
     )
 
+
+_INCOMPLETE_ITEMS: Final = """
+    list_filter(
+        customs.items,
+        lambda i: i.description IS NULL
+            OR i.unit_value_cents IS NULL
+            OR i.unit_value_cents < 0
+            OR coalesce(i.quantity, 0) <= 0
+    )
+"""
+
+PAPERS_RULES: Final = (
+    Rule(
+        code="customs_missing",
+        field="customs",
+        fails="crosses_customs AND NOT coalesce(documents_only, false) "
+        "AND coalesce(len(customs.items), 0) = 0",
+        value="NULL",
+        problem="'customs items are missing; a shipment abroad needs them'",
+        fix="Name the columns of the description and of the unit price, "
+        'map(columns={"item_name": "<heading>", "unit_price": "<heading>"}), '
+        "or give customs in a template.",
+        severity="warning",
+    ),
+    Rule(
+        code="customs_item",
+        field="customs.items",
+        fails=f"len(customs.items) > 0 AND len({_INCOMPLETE_ITEMS}) > 0",
+        value="NULL",
+        problem="'description, quantity or value of a customs item is missing, or below zero'",
+        fix="Give all three for every item.",
+    ),
+)
+"""Whether papers are complete, and there where they are needed."""
 
 CUSTOMS_RULES: Final = (
     _of_items(
@@ -73,3 +107,4 @@ CUSTOMS_RULES: Final = (
         "Write the country that the goods were made in: its code or its name.",
     ),
 )
+"""What is written on papers; these rules are read only where a shipment has any."""

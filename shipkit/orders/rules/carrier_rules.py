@@ -13,7 +13,7 @@ from typing import Final
 from shipkit.common.words import counted
 from shipkit.models import NUMBERED_REFERENCES
 from shipkit.orders.expressions import case, choose, quote, quoted_list
-from shipkit.orders.rule import Rule
+from shipkit.orders.rules.rule import Rule
 from shipkit.services import PLACES, Limits, ServiceList
 
 __all__ = ["PLACE_CONDITIONS", "carrier_rules"]

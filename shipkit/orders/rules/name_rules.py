@@ -1,0 +1,62 @@
+"""Rules of recipients' names: what is a number, a street or an order number, and not a person.
+
+Each pattern comes after a cheap test, which is false for nearly every row.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shipkit.orders.expressions import case
+from shipkit.orders.rules.rule import Rule
+from shipkit.orders.text_kinds import STATE_AND_ZIP, STREET
+
+__all__ = ["NAME_RULES"]
+
+
+def _name(first: str, pattern: str, what: str) -> Rule:
+    return Rule(
+        code="name_not_a_person",
+        field="ship_to.name",
+        fails=case((first, f"regexp_full_match(name, '(?i){pattern}')"), otherwise="false"),
+        value="name",
+        problem=f"""'the name "' || name || '" is {what}'""",
+        fix='Name the column of the recipient: map(columns={"name": "<heading>"}), or correct the '
+        "cell.",
+    )
+
+
+NAME_RULES: Final = (
+    # "3M" and "7-Eleven" have a letter.
+    _name("name < ':'", r"[#+(]*[0-9][0-9() +./#-]*", "a number"),
+    _name("name < 'A'", r"[^\pL&]*[^\pL&0-9() +./#-][^\pL&]*", "without a letter"),
+    # A shifted row, or a label that was pasted into one cell.
+    _name("name < ':'", STREET, "a street"),
+    _name(
+        "right(name, 1) BETWEEN '0' AND '9'",
+        rf".+{STATE_AND_ZIP}",
+        "a city with its ZIP",
+    ),
+    _name("contains(name, '.')", r"(?:https?://|www[.]).*", "a web address"),
+    _name(
+        "strlen(name) BETWEEN 13 AND 18",
+        r"1Z[0-9A-Z]{16}|TBA[0-9]{12}|[A-Z]{2}[0-9]{9}[A-Z]{2}",
+        "a tracking number",
+    ),
+    # "ORD-1001", "MUG-BLUE-01"; not "Studio-54".
+    _name(
+        "right(name, 1) BETWEEN '0' AND '9'",
+        "[A-Z]{2,}(?:[-_#][A-Z0-9]+)*[-_#][A-Z]*[0-9]{3,}|[A-Z]{2,}[-_][A-Z0-9]+[-_][A-Z]*[0-9]+",
+        "an order number or a SKU",
+    ),
+    Rule(
+        code="name_is_email",
+        field="ship_to.name",
+        # Only an address has all of this, and the carrier prints a name.
+        fails="contains(coalesce(name, company), '@') AND regexp_full_match("
+        "coalesce(name, company), '[^@ ]+@[^@ ]+[.][A-Za-z]{2,}')",
+        value="coalesce(name, company)",
+        problem="""'"' || coalesce(name, company) || '" is an email address, not a name'""",
+        fix="Fill in the name of the recipient.",
+    ),
+)
