@@ -19,13 +19,12 @@ from shipkit.models import minor_units
 from shipkit.orders.currencies import fits_sql
 from shipkit.orders.heading_text import word_file
 from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS, UnitScale
-from shipkit.orders.written_numbers import in_decimals, narrow_sql
+from shipkit.orders.written_numbers import ROUNDED_PHONE, in_decimals, narrow_sql
 
 __all__ = [
     "GROUPED_NUMBER",
     "LINE_LENGTH",
     "PLAIN_NUMBER",
-    "ROUNDED",
     "amount_cents",
     "case",
     "choose",
@@ -375,10 +374,6 @@ def packaging(x: str) -> str:
 # -- phones and address lines ----------------------------------------------------------------------
 
 
-ROUNDED: Final = r"(?i)\s*[+]?[0-9]+(?:[.,][0-9]+)?\s*e\s*[+-]?[0-9]{1,3}\s*"
-"""A number that a spreadsheet rounded: 6.1755501E+09."""
-
-
 def digits_phone(x: str, american: str) -> str:
     """Return a phone as digits, with ``x77`` behind it for an extension.
 
@@ -400,8 +395,8 @@ def digits_phone(x: str, american: str) -> str:
     repaired = f"({case((american, ten_digits), otherwise=abroad)}) || {tail}"
     return case(
         (f"regexp_full_match({x}, '[2-9][0-9]{{9}}')", x),
-        # What a spreadsheet rounded: its digits are those of another phone.
-        (f"regexp_full_match({x}, '{ROUNDED}')", "NULL"),
+        # Rounded: its digits are those of another phone.
+        (f"regexp_full_match({stripped(x)}, '{ROUNDED_PHONE}')", "NULL"),
         otherwise=repaired,
     )
 

@@ -1,4 +1,4 @@
-"""Numbers that people write with fractions or with the wide digits of East Asian programs.
+"""Numbers as people and programs write them: with fractions, in wide digits, rounded.
 
 "1 1/2 lb", "1½" and "１２" are read as 1.5 lb, 1.5 and 12, in Python and in SQL.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FRACTION", "VULGAR", "in_decimals", "narrow", "narrow_sql"]
+__all__ = ["FRACTION", "ROUNDED", "ROUNDED_PHONE", "VULGAR", "in_decimals", "narrow", "narrow_sql"]
 
 VULGAR: Final = {
     "½": "1/2",
@@ -32,6 +32,16 @@ _DASHES: Final = "－‐‑‒–—―−ー"
 _WRITTEN: Final = _WIDE + "".join(_SIGNS) + _DASHES
 _READ: Final = _NARROW + "".join(_SIGNS.values()) + "-" * len(_DASHES)
 _TABLE: Final = str.maketrans(_WRITTEN, _READ)
+
+ROUNDED: Final = "[+-]?[0-9]+(?:[.,][0-9]+ ?[eE][+-]?|[.,]? ?[eE][+])[0-9]{1,3}"
+"""A whole text that is a number which a spreadsheet or a program rounded: "6.1755501E+09".
+
+It has decimals or a plus: "1E5" and "12E-5" are also order numbers, and "12 E 500" is a street of
+Utah. Python and DuckDB (RE2) read the pattern alike.
+"""
+
+ROUNDED_PHONE: Final = "[+-]?[0-9]+[.,]?[0-9]* *[eE] *[+-]?[0-9]{1,3}"
+"""The same of a phone: no phone has an E between digits, so one without decimals is rounded."""
 
 FRACTION: Final = r"[0-9]{1,2} ?/ ?(?:2|3|4|5|6|8|10|12|16|32|64)"
 """A fraction as rulers and kitchen scales have it: "5/8", and not "5/7" or a date."""

@@ -14,7 +14,7 @@ from shipkit.common.places import (
     zip_with_zeros,
     zip_with_zeros_sql,
 )
-from shipkit.orders.expressions import ROUNDED, case, choose, quote, stripped, trimmed
+from shipkit.orders.expressions import case, choose, quote, stripped, trimmed
 from shipkit.orders.filters.column_values import (
     ColumnValue,
     ConstantValue,
@@ -27,6 +27,7 @@ from shipkit.orders.filters.column_values import (
 from shipkit.orders.filters.declaration import LONGEST_CELL, Filter, FilterCall
 from shipkit.orders.filters.text_filters import PYTHON_BLANKS, case_may_differ
 from shipkit.orders.units import BLANKS
+from shipkit.orders.written_numbers import ROUNDED_PHONE
 from shipkit.services import ServiceList
 
 __all__ = [
@@ -239,7 +240,7 @@ def phone_digits(value: Any) -> Any:
     """
     if value is None:
         return None
-    if re.fullmatch(ROUNDED, str(value)):
+    if re.fullmatch(ROUNDED_PHONE, str(value).strip()):
         return str(value)[:15]
     base = re.sub(
         r"(?i)\s*[,;]?\s*(?:ext(?:ension)?\.?|x|#)\s*[:.]?\s*[0-9]{1,6}\s*$", "", str(value)
@@ -257,7 +258,7 @@ def _phone_digits_sql(call: FilterCall) -> Value:
     )
     digits = f"regexp_replace(regexp_replace({x}, '{mark}', ''), '[^0-9]', '', 'g')"
     made = case(
-        (f"regexp_full_match({x}, '{ROUNDED}')", f"substring({x}, 1, 15)"),
+        (f"regexp_full_match({stripped(x)}, '{ROUNDED_PHONE}')", f"substring({x}, 1, 15)"),
         (f"regexp_full_match({x}, '[02-9][0-9]{{4,14}}')", x),
         (f"strlen({digits}) = 11 AND starts_with({digits}, '1')", f"substring({digits}, 2)"),
         otherwise=f"nullif(substring({digits}, 1, 15), '')",

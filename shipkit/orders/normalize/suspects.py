@@ -72,6 +72,8 @@ _CODES: Final = (
     r"[&<_\\?%=:\[{\x{1A}]|\+A[MNOP]"
     # words of programs for nothing, and a year at the end, as in "Mar 2026"
     r"|undefined|Na[NT]|null | (?:n(?:ull|an|one)|None|20..$)"
+    # a rounded number with a blank in it
+    r"|[0-9] [eE][+-]?[0-9]"
     # what a person writes who has no answer, and the number of a phone
     rf"|^[(*\[]?(?:(?i:{_FIRST_WORDS})[ -]|\+[0-9]|\([0-9])|[*][|]|[xX]{{3}}|\b[Tt][Bb][DdAaCc]\b"
 )

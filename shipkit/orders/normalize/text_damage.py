@@ -14,6 +14,7 @@ from shipkit.orders.damage_words import DATES, damage_words, plain_damage_words,
 from shipkit.orders.normalize.markup import without_escapes, without_invisible
 from shipkit.orders.normalize.mojibake import read_again
 from shipkit.orders.source.alphabets import text_score
+from shipkit.orders.written_numbers import ROUNDED
 
 __all__ = ["FORMS", "TextVerdict", "is_nothing", "judged"]
 
@@ -47,7 +48,7 @@ class TextVerdict:
 
 
 _DATE: Final = re.compile("|".join(DATES), re.IGNORECASE)
-_SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,][0-9]+)?E[+][0-9]{1,3}", re.IGNORECASE)
+_ROUNDED: Final = re.compile(ROUNDED)
 _WHOLE_FLOAT: Final = re.compile(r"[0-9]+\.0")
 _SERIAL: Final = re.compile(r"[34][0-9]{4}(?:\.[0-9]+)?")
 """The days of the years 1982 to 2036 as Excel counts them."""
@@ -307,7 +308,7 @@ _WHAT: Final = {
 
 
 def _is_number_or_date(text: str, column: str) -> bool:
-    if _DATE.fullmatch(text) or _SCIENTIFIC.fullmatch(text) or _WHOLE_FLOAT.fullmatch(text):
+    if _DATE.fullmatch(text) or _ROUNDED.fullmatch(text) or _WHOLE_FLOAT.fullmatch(text):
         return True
     return column in _REQUIRED and bool(_SERIAL.fullmatch(text))
 

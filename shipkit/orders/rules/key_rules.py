@@ -10,10 +10,10 @@ from typing import Final
 from shipkit.orders.damage_words import damage_words, date_sql
 from shipkit.orders.expressions import case, quoted_list
 from shipkit.orders.rules.rule import Rule
+from shipkit.orders.written_numbers import ROUNDED
 
 __all__ = ["KEY_RULES", "odd_key"]
 
-_ROUNDED: Final = "(?i)[0-9](?:[.,][0-9]+)?e[+][0-9]+|[0-9]+[.,][0-9]+ ?e[0-9]+"
 _USUAL_KEY: Final = "#?[A-Za-z]{0,6}(?:-?[0-9]{5,14}|[0-9]{1,4})"
 _NO_KEY: Final = quoted_list(
     sorted(
@@ -51,7 +51,7 @@ def _key(test: str, problem: str, fix: str = _AS_TEXT) -> Rule:
 KEY_RULES: Final = (
     _key(date_sql("order_id"), "looks like a date that Excel made of an order number"),
     _key(
-        f"regexp_full_match(order_id, '{_ROUNDED}')",
+        f"regexp_full_match(order_id, '{ROUNDED}')",
         "is an order number that a spreadsheet rounded; several orders may have become one",
     ),
     # Excel keeps 15 digits of a number and writes zeros for the others.
