@@ -69,7 +69,7 @@ _ODD: Final = "|".join(
     )
 )
 _CODES: Final = (
-    r"[&<_\\?%=:\[{\x{1A}]|\+A[MNOP]"
+    r"[&<_\\?%=:\[{\x{1A}]|\+A[MNOP]|^[wW]{3}[.]"
     # words of programs for nothing, and a year at the end, as in "Mar 2026"
     r"|undefined|Na[NT]|null | (?:n(?:ull|an|one)|None|20..$)"
     # a rounded number with a blank in it
@@ -93,7 +93,7 @@ def _is_suspect(x: str) -> str:
         OR CASE WHEN strlen({x}) <> length({x}) THEN regexp_matches({x}, '{_ODD}') ELSE false END
         OR CASE WHEN contains({x}, ' ')
             THEN false
-            ELSE regexp_matches({x}, '[#0-9+(@]|^www[.]')
+            ELSE regexp_matches({x}, '[#0-9+(@]')
                 OR {x} IN ({_ONE_WORD})
                 OR lower(trim({x}, '{_AROUND}')) IN ({_IN_A_WORD})
         END

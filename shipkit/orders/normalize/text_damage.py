@@ -14,6 +14,7 @@ from shipkit.orders.damage_words import DATES, damage_words, plain_damage_words,
 from shipkit.orders.normalize.markup import without_escapes, without_invisible
 from shipkit.orders.normalize.mojibake import read_again
 from shipkit.orders.source.alphabets import text_score
+from shipkit.orders.text_kinds import EMAIL, TRACKING_NUMBER, WEB_ADDRESS
 from shipkit.orders.written_numbers import ROUNDED
 
 __all__ = ["FORMS", "TextVerdict", "is_nothing", "judged"]
@@ -215,12 +216,12 @@ _UNFILLED: Final = re.compile(
 """Marks of a mail merge or template that were not filled; a list or an object written as text."""
 _FORMULA: Final = re.compile(r"=(?![\s=])|[+-][A-Z]{1,3}[0-9]+[-+*/&]|@[A-Z]+\(")
 _ELSE: Final = {
-    "an email address": re.compile(r"[^\s@]+@[^\s@]+\.[A-Za-z]{2,}"),
-    "a web address": re.compile(r"(?i:https?://|www\.)\S+"),
+    "an email address": re.compile(EMAIL),
+    "a web address": re.compile(WEB_ADDRESS),
     "a phone number": re.compile(
         r"\+[0-9][0-9 ()./-]{6,}|\(?[0-9]{3}\)?[ .-][0-9]{3}[ .-][0-9]{4}"
     ),
-    "a tracking number": re.compile(r"1Z[0-9A-Z]{16}"),
+    "a tracking number": re.compile(TRACKING_NUMBER),
 }
 """What a cell of a street or a city holds where columns were shifted."""
 

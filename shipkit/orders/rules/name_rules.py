@@ -9,7 +9,7 @@ from typing import Final
 
 from shipkit.orders.expressions import case
 from shipkit.orders.rules.rule import Rule
-from shipkit.orders.text_kinds import STATE_AND_ZIP, STREET
+from shipkit.orders.text_kinds import EMAIL, STREET, TRACKING_NUMBER, WEB_ADDRESS, ZIP_AT_END
 
 __all__ = ["NAME_RULES"]
 
@@ -18,7 +18,7 @@ def _name(first: str, pattern: str, what: str) -> Rule:
     return Rule(
         code="name_not_a_person",
         field="ship_to.name",
-        fails=case((first, f"regexp_full_match(name, '(?i){pattern}')"), otherwise="false"),
+        fails=case((first, f"regexp_full_match(name, '{pattern}')"), otherwise="false"),
         value="name",
         problem=f"""'the name "' || name || '" is {what}'""",
         fix='Name the column of the recipient: map(columns={"name": "<heading>"}), or correct the '
@@ -34,27 +34,28 @@ NAME_RULES: Final = (
     _name("name < ':'", STREET, "a street"),
     _name(
         "right(name, 1) BETWEEN '0' AND '9'",
-        rf".+{STATE_AND_ZIP}",
+        ZIP_AT_END,
         "a city with its ZIP",
     ),
-    _name("contains(name, '.')", r"(?:https?://|www[.]).*", "a web address"),
+    _name("contains(name, '.')", WEB_ADDRESS, "a web address"),
     _name(
         "strlen(name) BETWEEN 13 AND 18",
-        r"1Z[0-9A-Z]{16}|TBA[0-9]{12}|[A-Z]{2}[0-9]{9}[A-Z]{2}",
+        TRACKING_NUMBER,
         "a tracking number",
     ),
     # "ORD-1001", "MUG-BLUE-01"; not "Studio-54".
     _name(
         "right(name, 1) BETWEEN '0' AND '9'",
-        "[A-Z]{2,}(?:[-_#][A-Z0-9]+)*[-_#][A-Z]*[0-9]{3,}|[A-Z]{2,}[-_][A-Z0-9]+[-_][A-Z]*[0-9]+",
+        "(?i)[A-Z]{2,}(?:[-_#][A-Z0-9]+)*[-_#][A-Z]*[0-9]{3,}"
+        "|[A-Z]{2,}[-_][A-Z0-9]+[-_][A-Z]*[0-9]+",
         "an order number or a SKU",
     ),
     Rule(
         code="name_is_email",
         field="ship_to.name",
         # Only an address has all of this, and the carrier prints a name.
-        fails="contains(coalesce(name, company), '@') AND regexp_full_match("
-        "coalesce(name, company), '[^@ ]+@[^@ ]+[.][A-Za-z]{2,}')",
+        fails="contains(coalesce(name, company), '@') "
+        f"AND regexp_full_match(coalesce(name, company), '{EMAIL}')",
         value="coalesce(name, company)",
         problem="""'"' || coalesce(name, company) || '" is an email address, not a name'""",
         fix="Fill in the name of the recipient.",

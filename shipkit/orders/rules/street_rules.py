@@ -6,12 +6,12 @@ from typing import Final
 
 from shipkit.orders.expressions import case
 from shipkit.orders.rules.rule import Rule
-from shipkit.orders.text_kinds import STATE_AND_ZIP
+from shipkit.orders.text_kinds import CITY_AND_ZIP
 
 __all__ = ["STREET_RULES"]
 
 _ONLY_A_NUMBER: Final = "#?[0-9]+(?:[.,][0-9]+)?|[$€£][0-9.,]+"
-_IS_A_CITY: Final = rf"regexp_full_match(address_line1, '[^0-9]+{STATE_AND_ZIP}')"
+_IS_A_CITY: Final = rf"regexp_full_match(address_line1, '{CITY_AND_ZIP}')"
 _NO_MORE: Final = r"NOT regexp_matches(concat(address_line2, address_line3), '\pL')"
 
 
