@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from shipkit.orders.expressions import quoted_list
+from shipkit.orders.expressions import quote, quoted_list
 
-__all__ = ["DATES", "damage_words", "date_sql", "plain_damage_words", "plain_words"]
+__all__ = ["DATES", "damage_words", "date_sql", "plain_damage_words", "plain_sql", "plain_words"]
 
 _WORDS: Final = Path(__file__).parent / "data" / "words" / "damage.toml"
 
@@ -22,14 +22,20 @@ def _lists() -> dict[str, str]:
 
 @cache
 def damage_words(name: str) -> frozenset[str]:
-    """Return a list of ``damage.toml``: ``months``, ``errors``, ``booleans`` or ``nothing``."""
+    """Return a list of ``damage.toml``, such as ``months``, ``errors`` or ``nothing``."""
     return frozenset(word.replace("_", " ") for word in _lists()[name].split())
 
 
 def plain_words(text: str) -> str:
     """Return a text in lower case without the marks around and between its words."""
-    words = _MARKS.sub(" ", text.lower()).split()
+    words = re.sub(_MARKS, " ", text.lower()).split()
     return " ".join(words) or text.lower().strip()
+
+
+def plain_sql(x: str) -> str:
+    """Return SQL of what :func:`plain_words` returns for a text whose blanks are spaces."""
+    words = f"trim(regexp_replace(lower({x}), {quote(_MARKS)}, ' ', 'g'))"
+    return f"coalesce(nullif({words}, ''), lower(trim({x})))"
 
 
 @cache
@@ -38,7 +44,7 @@ def plain_damage_words(name: str) -> frozenset[str]:
     return frozenset(map(plain_words, damage_words(name)))
 
 
-_MARKS: Final = re.compile(r"[\s.,;:!*()\[\]_-]+")
+_MARKS: Final = r"[\s.,;:!*()\[\]_-]+"
 _DAY: Final = "[0-9]{1,2}"
 _YEAR: Final = "(?:19|20)?[0-9]{2}"
 _CLOCK: Final = r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?[AP]M)?Z?)?"

@@ -24,7 +24,7 @@ from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.cell_problems import UNREADABLE
 from shipkit.orders.normalize.readings import asking, duck_type, reading
 from shipkit.orders.normalize.suspects import Judgement
-from shipkit.orders.normalize.text_damage import is_nothing
+from shipkit.orders.placeholders import is_nothing
 from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, RETURN_OF, SHIPMENTS, Leaf
 
 __all__ = ["named_currency", "normal_select", "printed_texts", "texts_to_read"]

@@ -15,26 +15,15 @@ import pyarrow as pa
 from shipkit.common.kept_plans import Rows
 from shipkit.orders.damage_words import damage_words
 from shipkit.orders.expressions import choose, quote
-from shipkit.orders.normalize.text_damage import FORMS, TextVerdict, judged
+from shipkit.orders.normalize.text_damage import TextVerdict, judged
+from shipkit.orders.placeholders import WRITTEN
 
 __all__ = ["Judgement", "judgement_of"]
 
 _ONE_WORD: Final = ", ".join(
     quote(word) for name in ("booleans", "nothing") for word in sorted(damage_words(name))
 )
-_IN_WORDS: Final = sorted(
-    {
-        word
-        for name in (
-            "not_there",
-            "unsaid",
-            "elsewhere",
-            "not_shipped",
-            *(f"form_of_{field}" for field in FORMS),
-        )
-        for word in damage_words(name)
-    }
-)
+_IN_WORDS: Final = sorted({word for name in WRITTEN for word in damage_words(name)})
 _AROUND: Final = ".,;:!*()[]-"
 """Marks that a person writes around a word for nothing: "(TBD)"."""
 _IN_A_WORD: Final = ", ".join(

@@ -10,18 +10,17 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from shipkit.orders.damage_words import DATES, damage_words, plain_damage_words, plain_words
+from shipkit.orders.damage_words import DATES, damage_words
 from shipkit.orders.normalize.markup import without_escapes, without_invisible
 from shipkit.orders.normalize.mojibake import read_again
+from shipkit.orders.placeholders import FIELD_WORDS, is_nothing, placeholder
 from shipkit.orders.source.alphabets import text_score
 from shipkit.orders.text_kinds import EMAIL, TRACKING_NUMBER, WEB_ADDRESS
 from shipkit.orders.written_numbers import ROUNDED
 
-__all__ = ["FORMS", "TextVerdict", "is_nothing", "judged"]
+__all__ = ["TextVerdict", "judged"]
 
-FORMS: Final = ("name", "address_line1", "city")
-"""Fields whose own heading may be left in a cell."""
-_REQUIRED: Final = frozenset(FORMS)
+_REQUIRED: Final = ("name", "address_line1", "city")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,6 @@ _ROUNDED: Final = re.compile(ROUNDED)
 _WHOLE_FLOAT: Final = re.compile(r"[0-9]+\.0")
 _SERIAL: Final = re.compile(r"[34][0-9]{4}(?:\.[0-9]+)?")
 """The days of the years 1982 to 2036 as Excel counts them."""
-_HASHES: Final = re.compile(r"#{3,}")
 
 _LETTER: Final = r"[^\W\d_]"
 _HAS_LETTER: Final = re.compile(_LETTER)
@@ -158,36 +156,22 @@ def _one_alphabet(found: re.Match[str]) -> str:
     return "".join(_LOOKS_LIKE.get(letter, letter) for letter in word)
 
 
-def is_nothing(text: str) -> bool:
-    """Return whether a text is a word for nothing, of a program or of a person."""
-    return text.strip() in damage_words("nothing") or plain_words(text) in plain_damage_words(
-        "not_there"
-    )
-
-
 def _problem(text: str, column: str) -> tuple[str, str, str] | None:
     """Return problem, code and fix of a text that was repaired as far as is certain."""
-    shown, lower = f'"{text}"', text.lower()
-    if lower in damage_words("errors") or _HASHES.fullmatch(text):
-        return f"{shown} is what a spreadsheet shows for an error", "excel_error", _CORRECT
-    if text in damage_words("nothing") or text in damage_words("booleans"):
-        return f"{shown} is not {_WHAT[column]}", "placeholder", _CORRECT
+    shown = f'"{text}"'
+    found = placeholder(text, column)
+    if found is not None:
+        fix = _SET.format(column) if found.by_a_person else _CORRECT
+        return f"{shown} {found.reason}", found.code, fix
     if _has_an_empty_part(text, column):
         return f"{shown} has what a program writes for an empty cell", "placeholder", _CORRECT
-    said = _in_other_words(text, column)
-    if said is not None:
-        return f"{shown} {said}", "placeholder", _SET.format(column)
-    if _FORMULA.match(text):
-        return f"{shown} is a formula, and not {_WHAT[column]}", "excel_error", _CORRECT
-    if _UNFILLED.search(text):
-        return f"{shown} is a template or data, and not {_WHAT[column]}", "placeholder", _CORRECT
     if column in ("address_line1", "city"):
         for what, pattern in _ELSE.items():
             if pattern.fullmatch(text):
-                return f"{shown} is {what}, and not {_WHAT[column]}", "placeholder", _CORRECT
+                return f"{shown} is {what}, and not {FIELD_WORDS[column]}", "placeholder", _CORRECT
     if _is_number_or_date(text, column):
         return (
-            f"{shown} looks like a date or number that a spreadsheet made of {_WHAT[column]}",
+            f"{shown} looks like a date or number that a spreadsheet made of {FIELD_WORDS[column]}",
             "excel_date",
             _RETYPE,
         )
@@ -203,18 +187,6 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
     return None
 
 
-_FIELDS: Final = (
-    r"(?:(?:first|last|full|customer|recipient|company|street|shipping|ship to)[ _.]?)?"
-    r"(?:name|fname|lname|address|street|city|town|company|zip|state|line ?[0-9])"
-)
-_UNFILLED: Final = re.compile(
-    r"\{\{.*\}\}|\{%.*%\}|\$\{.*\}|<%.*%>|<<.*>>|«\w*_\w*»|^%[A-Z_]{3,}%$|\*\|[A-Z_0-9]+\|\*"
-    r"""|^[\[{]\s*['"].*['"]\s*(?:\]|:.*[\]}])$|^\{[A-Za-z_. ]+\}$"""
-    rf"|^(?:\[(?i:{_FIELDS})\]\s*)+$",
-    re.DOTALL,
-)
-"""Marks of a mail merge or template that were not filled; a list or an object written as text."""
-_FORMULA: Final = re.compile(r"=(?![\s=])|[+-][A-Z]{1,3}[0-9]+[-+*/&]|@[A-Z]+\(")
 _ELSE: Final = {
     "an email address": re.compile(EMAIL),
     "a web address": re.compile(WEB_ADDRESS),
@@ -224,32 +196,6 @@ _ELSE: Final = {
     "a tracking number": re.compile(TRACKING_NUMBER),
 }
 """What a cell of a street or a city holds where columns were shifted."""
-
-
-def _in_other_words(text: str, column: str) -> str | None:
-    """Return what a cell says in place of what it is for, if it does."""
-    plain = plain_words(text)
-    if column == "company" and " " not in plain:  # a firm may be called TBC
-        return None
-    if column == "name" and plain in plain_damage_words("also_names"):
-        return None
-    if plain in plain_damage_words("not_shipped"):
-        return "says that it is not shipped"
-    if plain in plain_damage_words("elsewhere"):
-        return "stands for another cell"
-    if column in FORMS and plain in plain_damage_words(f"form_of_{column}"):
-        return "is the heading of a form"
-    if plain in plain_damage_words("unsaid") or plain in plain_damage_words("not_there"):
-        return f"is not {_WHAT[column]}"
-    if _NO_WORD.fullmatch(plain) and column != "company":
-        return f"is not {_WHAT[column]}"
-    return None
-
-
-_NO_WORD: Final = re.compile(
-    r"x{2,12}|(?:(?:mr|mrs|ms|dr|herr|frau|mme) )?(?:tb[adc]|unknown)(?: tb[adc]| unknown)*"
-)
-"""Letters that fill a cell, and words for a name that is not known yet."""
 
 
 _FREE: Final = ("name", "company")
@@ -296,16 +242,6 @@ def _ends_empty(text: str, column: str) -> bool:
     numbers = sum(word[0].isdigit() for word in street)
     complete = bool(numbers) and (len(street) - numbers > 1 or street[-1][0].isdigit())
     return complete and street[-1].lower() not in damage_words("before_a_name")
-
-
-_WHAT: Final = {
-    "name": "a name",
-    "company": "a company",
-    "address_line1": "a street",
-    "address_line2": "a unit",
-    "address_line3": "an address",
-    "city": "a city",
-}
 
 
 def _is_number_or_date(text: str, column: str) -> bool:

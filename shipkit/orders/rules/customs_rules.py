@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from shipkit.common.places import country_codes
-from shipkit.orders.damage_words import damage_words
 from shipkit.orders.expressions import case, quoted_list
 from shipkit.orders.heading_text import word_file
+from shipkit.orders.placeholders import is_placeholder
 from shipkit.orders.rules.rule import Rule
 
 __all__ = ["CUSTOMS_RULES", "PAPERS_RULES"]
@@ -15,9 +15,6 @@ __all__ = ["CUSTOMS_RULES", "PAPERS_RULES"]
 _HS_CODE: Final = "[0-9]{6}|[0-9]{8,13}"
 """Digits of a code of the Harmonized System: six, and those of a country after them."""
 
-_NOT_SAID: Final = sorted(
-    {word for name in ("unsaid", "elsewhere", "not_shipped") for word in damage_words(name)}
-)
 _VAGUE: Final[list[str]] = word_file("customs_cells")["vague"]
 
 
@@ -78,8 +75,7 @@ CUSTOMS_RULES: Final = (
     _of_items(
         "customs_description",
         "description",
-        f"lower(trim(i.description)) IN ({quoted_list(_NOT_SAID)})"
-        " OR regexp_matches(i.description, '^=|^[[{].*[]}]$')",
+        is_placeholder("trim(i.description)", "description"),
         "does not say what the goods are",
         "Write what they are, as for customs: cotton shirt.",
     ),

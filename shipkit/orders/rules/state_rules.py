@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from shipkit.orders.damage_words import damage_words
-from shipkit.orders.expressions import case, quoted_list
+from shipkit.orders.expressions import case
+from shipkit.orders.placeholders import is_placeholder, reason
 from shipkit.orders.rules.rule import Rule
 
 __all__ = ["STATE_RULES"]
-
-_NO_STATE: Final = quoted_list(
-    sorted(
-        {
-            word
-            for name in ("errors", "unsaid", "elsewhere", "not_shipped")
-            for word in damage_words(name)
-        }
-    )
-)
 
 
 def _unknown_state(country: str, what: str, names: str) -> Rule:
@@ -39,14 +29,11 @@ STATE_RULES: Final = (
         field="ship_to.state",
         # States of the US, Canada and Australia are looked up.
         fails=case(
-            (
-                "NOT american AND state IS NOT NULL",
-                f"lower(state) IN ({_NO_STATE}) OR starts_with(state, '=')",
-            ),
+            ("NOT american AND state IS NOT NULL", is_placeholder("state", "state")),
             otherwise="false",
         ),
         value="state",
-        problem="""'"' || state || '" is not a state or province'""",
+        problem=f"""'"' || state || '" ' || {reason("state", "state")}""",
         fix="Correct the cell, or leave it empty where the country has none.",
     ),
     _unknown_state("US", "a US state", "state or its two-letter code"),
