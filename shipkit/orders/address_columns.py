@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from shipkit.orders.fields import Column, recognise
+from shipkit.orders.columns import Column
+from shipkit.orders.fields import recognise
 from shipkit.orders.heading_text import heading_words
 from shipkit.orders.instructions import Instruction, another_address, part_of_address
 

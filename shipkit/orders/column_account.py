@@ -21,13 +21,15 @@ from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.common.words import listed, plural
 from shipkit.orders.address_columns import by_place
+from shipkit.orders.columns import WEIGHT_PARTS, Column
 from shipkit.orders.expressions import quote, trimmed
-from shipkit.orders.fields import WEIGHT_PARTS, Column, names_money, recognise
+from shipkit.orders.fields import recognise
 from shipkit.orders.filters.carrier_filters import (
     BETWEEN_CELLS,
     carriers_named_sql,
     names_only_a_carrier_sql,
 )
+from shipkit.orders.heading_meaning import names_money
 from shipkit.orders.heading_text import heading_words, phrase, word_file
 from shipkit.orders.heading_words import vocabulary
 from shipkit.orders.instructions import (

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shipkit.errors import LayoutError
-from shipkit.orders.fields import KIND
+from shipkit.orders.columns import KIND
 
 __all__ = ["Layout", "Notice", "known_layouts", "named_layout"]
 

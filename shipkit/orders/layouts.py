@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 
 from shipkit.common.sql import quoted
 from shipkit.errors import LayoutError
+from shipkit.orders.columns import ADDRESS_ROLES, keys
 from shipkit.orders.expressions import is_zero, quoted_list, trimmed
-from shipkit.orders.fields import ADDRESS_ROLES, Match, Recognition, keys, phrase, recognise
+from shipkit.orders.fields import Recognition, recognise
+from shipkit.orders.heading_meaning import Match
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.heading_words import word_file
 from shipkit.orders.layout_files import Layout, Notice, known_layouts, named_layout
 

@@ -19,7 +19,8 @@ from shipkit.common.kept_plans import run
 from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
 from shipkit.common.words import counted
-from shipkit.orders.fields import Column, recognise
+from shipkit.orders.columns import Column
+from shipkit.orders.fields import recognise
 from shipkit.orders.heading_text import phrase, spelled
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.state_cells import (

@@ -13,7 +13,7 @@ import duckdb
 
 from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.heading_text import spelled
 from shipkit.orders.state_cells import Cell, plain, state_words, within
 

@@ -11,7 +11,7 @@ from typing import Final
 from shipkit._version import __version__
 from shipkit.common.sql import one, quoted
 from shipkit.errors import InputError
-from shipkit.orders.fields import KIND, Column
+from shipkit.orders.columns import KIND, Column
 from shipkit.orders.layouts import meanings
 from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.plan.planner import Planner

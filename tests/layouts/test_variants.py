@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import shipkit as sk
 from shipkit.models import Address
 from shipkit.orders import layouts
-from shipkit.orders.fields import phrase
+from shipkit.orders.heading_text import phrase
 
 EXPORTS = Path(__file__).parent.parent.parent.parent / "shared" / "orders" / "exports"
 SHOP = Address(

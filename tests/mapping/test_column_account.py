@@ -10,7 +10,8 @@ from shipkit.errors import MappingError
 from shipkit.notebook.model import offered
 from shipkit.notebook.panel_html import offer_page
 from shipkit.orders import order_states
-from shipkit.orders.fields import Column, keys, recognise
+from shipkit.orders.columns import Column, keys
+from shipkit.orders.fields import recognise
 from shipkit.orders.instructions import instruction_of
 from shipkit.orders.option_cells import cells_that_ask
 from shipkit.orders.state_cells import Cell

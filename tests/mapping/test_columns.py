@@ -111,7 +111,7 @@ def test_two_columns_for_one_role_stop_every_row_and_name_the_candidates(orders,
 
 
 def test_a_heading_that_appears_twice_is_settled_by_its_key(orders, shop):
-    from shipkit.orders.fields import Column
+    from shipkit.orders.columns import Column
 
     con, _ = orders([{"Zip": "02134", "zip 2": "02135"}])
     columns = [Column("Zip", "zip", "VARCHAR"), Column("Zip", "zip_2", "VARCHAR")]

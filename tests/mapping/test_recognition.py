@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shipkit.orders.fields import KIND, column_kinds, keys, recognise
+from shipkit.orders.columns import KIND, keys
+from shipkit.orders.fields import column_kinds, recognise
 
 
 @pytest.mark.parametrize(

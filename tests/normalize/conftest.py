@@ -11,7 +11,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from shipkit.orders.fields import Column, keys, recognise
+from shipkit.orders.columns import Column, keys
+from shipkit.orders.fields import recognise
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "core_kit"))
 

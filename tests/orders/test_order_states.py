@@ -7,7 +7,8 @@ import pytest
 from order_state_kit import state_named
 
 import shipkit as sk
-from shipkit.orders.fields import Column, recognise
+from shipkit.orders.columns import Column
+from shipkit.orders.fields import recognise
 from shipkit.orders.order_states import state_columns
 from shipkit.orders.state_cells import Cell
 

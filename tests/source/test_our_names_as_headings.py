@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import shipkit as sk
-from shipkit.orders.fields import SYSTEM_COLUMNS, recognise
+from shipkit.orders.columns import SYSTEM_COLUMNS
+from shipkit.orders.fields import recognise
 
 SHOP = {
     "name": "Dana Ortiz",

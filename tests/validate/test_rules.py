@@ -16,7 +16,7 @@ from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.common.relation import Relation
 from shipkit.models import Address
 from shipkit.orders import mapping
-from shipkit.orders.fields import Column, keys
+from shipkit.orders.columns import Column, keys
 from shipkit.orders.mapping import map_rows
 from shipkit.orders.normalize import normalize
 from shipkit.orders.validate import RULES, check, sentence

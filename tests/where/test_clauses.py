@@ -11,7 +11,7 @@ import pytest
 
 from shipkit.errors import FilterError
 from shipkit.orders import grouping, source, where
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 
 ROWS = [
     {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shipkit.errors import FilterError
 from shipkit.orders import grouping, source, where
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 
 WORDS = st.one_of(
     st.none(),

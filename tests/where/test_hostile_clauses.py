@@ -12,7 +12,7 @@ import pytest
 
 from shipkit.errors import FilterError
 from shipkit.orders import grouping, source, where
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.where import clauses
 from shipkit.orders.where.bench import FilterBench
 from shipkit.orders.where.parsing import locked

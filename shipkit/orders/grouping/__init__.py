@@ -16,7 +16,7 @@ from shipkit.common.relation import Relation, StageSchema, count, fresh
 from shipkit.common.sql import one, quoted
 from shipkit.common.words import counted
 from shipkit.orders.cells import Note
-from shipkit.orders.fields import Column, phrase
+from shipkit.orders.columns import Column
 from shipkit.orders.grouping.look_alikes import look_alikes
 from shipkit.orders.grouping.order_problems import (
     ambiguous_numbers,
@@ -29,6 +29,7 @@ from shipkit.orders.grouping.order_problems import (
 from shipkit.orders.grouping.order_set import FixedOrders, OrderSet
 from shipkit.orders.grouping.repeated_rows import check_repeated_rows, repeated_rows
 from shipkit.orders.grouping.unlike_lines import Once, once_of, unlike_lines
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import meanings, not_shipped_sql, order_key_columns
 from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source import Loaded

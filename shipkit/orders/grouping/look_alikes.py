@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 
 from shipkit.common.relation import Relation, StageSchema, count, scratch
 from shipkit.common.sql import one, quoted
+from shipkit.orders.columns import ADDRESS_ROLES, Column
 from shipkit.orders.expressions import quote
-from shipkit.orders.fields import ADDRESS_ROLES, Column, phrase
 from shipkit.orders.grouping.order_set import OrderSet
 from shipkit.orders.grouping.repeated_rows import repeated_problems, rows_text
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.order_headings import ALONE, may_name_an_order, order_number_tier
 from shipkit.schema import PROBLEMS, problems_table
 

@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import number
-from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping.order_set import OrderSet
 from shipkit.orders.grouping.repeated_rows import rows_text
 from shipkit.orders.grouping.unlike_lines import once_of, unlike_lines
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import Notice
 from shipkit.orders.source import Loaded
 from shipkit.schema import PROBLEMS, problems_table

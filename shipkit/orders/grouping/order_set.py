@@ -12,7 +12,7 @@ import pyarrow as pa
 from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
 from shipkit.orders.cells import Note
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.source import Loaded
 
 __all__ = ["FixedOrders", "OrderSet"]

@@ -11,8 +11,8 @@ import pyarrow as pa
 from shipkit.common.relation import Relation, StageSchema, count
 from shipkit.common.sql import one, quoted
 from shipkit.errors import MappingError
-from shipkit.orders.fields import Column, phrase
-from shipkit.orders.heading_text import word_file
+from shipkit.orders.columns import Column
+from shipkit.orders.heading_text import phrase, word_file
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["check_repeated_rows", "repeated_problems", "repeated_rows", "rows_text"]

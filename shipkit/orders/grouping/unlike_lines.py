@@ -14,8 +14,8 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.common.sql import one, quoted
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import number
-from shipkit.orders.fields import Column
 from shipkit.schema import FLAT, PROBLEMS, problems_table
 
 __all__ = ["Once", "once_of", "unlike_lines"]

@@ -14,7 +14,7 @@ import duckdb
 
 from shipkit.common.relation import Relation, fresh
 from shipkit.models import Address
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.mapping.column_questions import parcel_questions
 from shipkit.orders.mapping.from_columns import column_uses, map_columns
 from shipkit.orders.mapping.from_template import map_template

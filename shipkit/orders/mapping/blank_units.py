@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
+from shipkit.orders.columns import Column
 from shipkit.orders.currencies import currency_sql
 from shipkit.orders.expressions import is_number, quote, quoted_list, stripped
-from shipkit.orders.fields import Column
 from shipkit.orders.mapping.column_leaves import Taken
 from shipkit.orders.mapping.mapped import MappingSpec, field_path, leaf_of_role
 from shipkit.orders.units import LENGTHS, WEIGHTS

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from shipkit.common.visible_text import visible
 from shipkit.orders.column_account import CARRIER_OF_SERVICE, carrier_cells_sql
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import (
     case,
     choose,
@@ -24,12 +25,12 @@ from shipkit.orders.expressions import (
     quote,
     trimmed,
 )
-from shipkit.orders.fields import Column, Match
 from shipkit.orders.filters.carrier_filters import BETWEEN_CELLS, of_carrier_sql
 from shipkit.orders.filters.house_numbers import joined_sql
 from shipkit.orders.filters.measure_filters import side_sql
 from shipkit.orders.filters.name_filters import with_names_sql
 from shipkit.orders.filters.place_filters import place_part_sql
+from shipkit.orders.heading_meaning import Match
 from shipkit.orders.mapping.mapped import ROLE_LEAVES, MappingSpec
 from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS
 from shipkit.schema import FLAT

@@ -13,8 +13,8 @@ import pyarrow as pa
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.orders.column_account import ways_out
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import quote
-from shipkit.orders.fields import Column
 from shipkit.orders.filters.house_numbers import asked_sql
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken
 from shipkit.orders.mapping.mapped import (

@@ -20,8 +20,9 @@ from shipkit.orders.column_account import (
     may_name_a_carrier,
     names_a_carrier,
 )
+from shipkit.orders.columns import PLACE_ROLES, WEIGHT_PARTS, Column
 from shipkit.orders.expressions import is_blank, quote
-from shipkit.orders.fields import PLACE_ROLES, WEIGHT_PARTS, Column, Recognition, recognise
+from shipkit.orders.fields import Recognition, recognise
 from shipkit.orders.grouping import Once, once_of, unlike_lines
 from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import meanings

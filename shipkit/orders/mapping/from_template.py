@@ -8,7 +8,7 @@ from shipkit.common.kept_plans import SMALL
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one
 from shipkit.models import Address
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.mapping.compiler import TemplateSql, compile_template
 from shipkit.orders.mapping.mapped import Mapped, MappingSpec
 from shipkit.orders.mapping.rendering import fed_fields, render_rows

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import quote, quoted_list, trimmed
-from shipkit.orders.fields import Column, Match, phrase, recognise
-from shipkit.orders.heading_text import word_file
+from shipkit.orders.fields import recognise
+from shipkit.orders.heading_meaning import Match
+from shipkit.orders.heading_text import phrase, word_file
 from shipkit.orders.instructions import instruction_of
 from shipkit.orders.mapping.column_leaves import Taken
 from shipkit.orders.mapping.mapped import MappingSpec

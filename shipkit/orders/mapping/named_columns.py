@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from shipkit.common.plain_values import plain_value
 from shipkit.errors import MappingError
-from shipkit.orders.fields import KIND, Column
+from shipkit.orders.columns import KIND, Column
 from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, LEAVES, ROLE_LEAVES, MappingSpec
 from shipkit.orders.origin_headings import ORIGIN_FIELDS
 from shipkit.orders.units import LENGTHS, WEIGHTS

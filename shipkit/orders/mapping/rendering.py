@@ -14,7 +14,7 @@ from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one
 from shipkit.errors import TemplateError
 from shipkit.models import Address
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.mapping.environment import RecordView
 from shipkit.orders.mapping.json_shape import check_shape, json_fault, written_select
 from shipkit.orders.mapping.mapped import LEAVES, Mapped, MappingSpec, field_path, leaf_of_role

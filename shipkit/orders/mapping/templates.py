@@ -21,7 +21,7 @@ import jinja2
 from jinja2.exceptions import SecurityError
 
 from shipkit.errors import TemplateError
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.filters.text_filters import tojson
 from shipkit.orders.mapping.environment import RecordView, ShipmentEnvironment
 from shipkit.orders.mapping.template_limits import MAX_OUTPUT, RENDERING, Budget, OverBudget

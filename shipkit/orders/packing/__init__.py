@@ -24,7 +24,7 @@ from shipkit.common.relation import Relation, StageSchema, fresh
 from shipkit.common.sql import quoted
 from shipkit.errors import MappingError
 from shipkit.models import Address
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.mapping.mapped import (
     CUSTOMS_DEFAULTS,

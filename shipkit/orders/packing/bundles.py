@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import quoted_list, trimmed
-from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping import OrderSet
-from shipkit.orders.heading_text import word_file
+from shipkit.orders.heading_text import phrase, word_file
 from shipkit.orders.mapping.mapped import MappingQuestion
 from shipkit.orders.packing.lines import LineColumns, Sums
 from shipkit.schema import PROBLEMS, problems_table

@@ -16,8 +16,9 @@ from shipkit.common.us_areas import AREAS, MILITARY, MILITARY_AREA, customs_area
 from shipkit.errors import MappingError
 from shipkit.models import Address
 from shipkit.orders import expressions as sql
+from shipkit.orders.columns import Column
 from shipkit.orders.currencies import own_currency_sql
-from shipkit.orders.fields import Column, phrase
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.heading_words import word_file
 from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, MappingSpec
 from shipkit.orders.packing.customs_papers import papers_of_lines, papers_sql, papers_struct

@@ -9,8 +9,9 @@ from typing import Final
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
 from shipkit.orders import expressions as sql
-from shipkit.orders.fields import WEIGHT_PARTS, Column, phrase
+from shipkit.orders.columns import WEIGHT_PARTS, Column
 from shipkit.orders.grouping import OrderSet
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import summed_columns
 from shipkit.orders.mapping.mapped import MappingSpec
 from shipkit.orders.packing.quantities import Counts

@@ -11,8 +11,9 @@ import pyarrow as pa
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
 from shipkit.orders import expressions as sql
-from shipkit.orders.fields import Column, phrase
+from shipkit.orders.columns import Column
 from shipkit.orders.grouping import OrderSet
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.mapped import MappingSpec
 from shipkit.orders.quantity_headings import (

@@ -9,7 +9,8 @@ from shipkit.common.sql import quoted
 from shipkit.errors import MappingError, SourceError
 from shipkit.orders import expressions as sql
 from shipkit.orders import source
-from shipkit.orders.fields import Column, phrase
+from shipkit.orders.columns import Column
+from shipkit.orders.heading_text import phrase
 
 __all__ = ["read_skus"]
 

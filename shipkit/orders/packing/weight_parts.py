@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from shipkit.common.sql import one, quoted
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.units import WEIGHTS
 

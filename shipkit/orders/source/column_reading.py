@@ -26,7 +26,7 @@ class ColumnSpec:
     name
         Its name in the table of cells.
     kind
-        What its heading means, as in :data:`shipkit.orders.fields.KIND`; None: unknown.
+        What its heading means, as in :data:`shipkit.orders.columns.KIND`; None: unknown.
     pin
         A type of DuckDB or a strptime format that a person asked for.
     role, unit

@@ -16,8 +16,8 @@ from shipkit.common.sql import one, quoted
 from shipkit.common.words import counted
 from shipkit.orders import layouts
 from shipkit.orders.cells import base_names
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import quote
-from shipkit.orders.fields import Column
 from shipkit.orders.heading_words import word_file
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.line_account import Aside, SourceLines, rows_aside

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.orders.cells import Cells, base_names, unique_names
-from shipkit.orders.fields import keys
+from shipkit.orders.columns import keys
 from shipkit.orders.source.careful_text import read_carefully
 from shipkit.orders.source.encodings import title_of
 from shipkit.orders.source.strict_text import read_strict

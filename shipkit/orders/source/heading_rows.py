@@ -15,7 +15,9 @@ from typing import Final
 
 from shipkit.common.words import counted, listed, without_accents
 from shipkit.orders.cells import EXPLAINING, Note, SkippedRows, find_header
-from shipkit.orders.fields import ADDRESS_ROLES, phrase, recognise
+from shipkit.orders.columns import ADDRESS_ROLES
+from shipkit.orders.fields import recognise
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.heading_words import UNITS, word_file
 
 __all__ = ["HeadingRows", "explaining_rows", "find_headings"]

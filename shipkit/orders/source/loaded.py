@@ -16,7 +16,7 @@ from shipkit.common.sql import one, quoted
 from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Note
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.line_account import LineAccount
 from shipkit.orders.source.column_reading import ColumnReading

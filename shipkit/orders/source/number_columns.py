@@ -11,9 +11,9 @@ import duckdb
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.orders.cells import Note
+from shipkit.orders.columns import WEIGHT_PARTS
 from shipkit.orders.currencies import contradicts_sql, mark_sql
 from shipkit.orders.expressions import quote, quoted_list
-from shipkit.orders.fields import WEIGHT_PARTS
 from shipkit.orders.heading_words import asks_for_nothing, word_file
 from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source.column_reading import (

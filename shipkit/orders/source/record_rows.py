@@ -17,8 +17,8 @@ from shipkit.common.cell_text import text_of
 from shipkit.common.words import counted
 from shipkit.models import minor_units
 from shipkit.orders.cells import Note
-from shipkit.orders.fields import phrase, recognise
-from shipkit.orders.heading_text import spelled
+from shipkit.orders.fields import recognise
+from shipkit.orders.heading_text import phrase, spelled
 from shipkit.orders.heading_words import word_file
 
 __all__ = [

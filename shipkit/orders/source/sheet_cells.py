@@ -10,7 +10,8 @@ from typing import Any, Final
 from shipkit.common.cell_text import text_of
 from shipkit.common.words import counted
 from shipkit.orders.cells import Note, unique_names
-from shipkit.orders.fields import WEIGHT_PARTS, column_kinds, keys, recognise
+from shipkit.orders.columns import WEIGHT_PARTS, keys
+from shipkit.orders.fields import column_kinds, recognise
 from shipkit.orders.source.number_formats import Shows
 from shipkit.orders.source.sheet_model import Look, SheetTable
 

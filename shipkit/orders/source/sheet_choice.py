@@ -11,7 +11,8 @@ from shipkit.common.cell_text import text_of
 from shipkit.common.words import counted, listed
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Note
-from shipkit.orders.fields import phrase, recognise
+from shipkit.orders.fields import recognise
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.source.heading_rows import find_headings
 from shipkit.orders.source.sheet_model import Book
 

@@ -19,7 +19,10 @@ from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders import layouts
 from shipkit.orders.cells import EXPLAINING, Cells, Note
-from shipkit.orders.fields import KIND, WEIGHT_PARTS, Column, Match, column_kinds, keys, phrase
+from shipkit.orders.columns import KIND, WEIGHT_PARTS, Column, keys
+from shipkit.orders.fields import column_kinds
+from shipkit.orders.heading_meaning import Match
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.line_account import LineAccount
 from shipkit.orders.quantity_headings import QUANTITIES

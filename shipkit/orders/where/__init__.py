@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from shipkit.common.notices import quiet
 from shipkit.common.relation import Relation, fresh
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.where.bench import FilterBench
 from shipkit.orders.where.clauses import CheckedClause

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from shipkit.common.sql import one, quoted
 from shipkit.errors import FilterError
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.where.clauses import CheckedClause, check
 from shipkit.orders.where.parsing import locked
 from shipkit.orders.where.text_sizes import FilterCost

@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 
 __all__ = ["bindable", "cast_type", "in_words", "is_nan_text", "is_text"]
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from shipkit.common.sql import quoted
 from shipkit.common.words import counted
 from shipkit.errors import FilterError
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import quote, quoted_list
-from shipkit.orders.fields import Column
 from shipkit.orders.where.allowed import COMPARE
 from shipkit.orders.where.bound_values import is_text
 from shipkit.orders.where.parsing import span

@@ -12,8 +12,8 @@ from typing import Any, Final
 from shipkit.common.sql import quoted
 from shipkit.common.words import listed
 from shipkit.errors import FilterError
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import quote
-from shipkit.orders.fields import Column
 from shipkit.orders.where.allowed import COMPARE, JOIN, TYPES, VOLATILE
 from shipkit.orders.where.bound_values import bindable, cast_type, is_nan_text, is_text
 from shipkit.orders.where.function_calls import write_function

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from shipkit.orders.fields import Column
+from shipkit.orders.columns import Column
 from shipkit.orders.where.cell_checks import CellCheck, checks_of
 from shipkit.orders.where.clause_writer import ClauseWriter, ColumnComparison
 from shipkit.orders.where.parsing import parse

@@ -17,9 +17,9 @@ from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders import grouping, source
 from shipkit.orders.cells import Note
+from shipkit.orders.columns import Column
 from shipkit.orders.database import Database, Fetched
 from shipkit.orders.database.dialect import kind_of
-from shipkit.orders.fields import Column
 from shipkit.orders.where import select
 from shipkit.orders.where.clauses import ClauseTree, clause_tree
 from shipkit.orders.where.parsing import locked

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from shipkit.orders.columns import Column
 from shipkit.orders.database import Database
-from shipkit.orders.fields import Column
 from shipkit.orders.where.allowed import COMPARE
 from shipkit.orders.where.clauses import ClauseTree
 

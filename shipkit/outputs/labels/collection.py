@@ -18,7 +18,7 @@ from shipkit.common.words import counted
 from shipkit.errors import LabelError
 from shipkit.models import LabelFormat
 from shipkit.orders import where as filters
-from shipkit.orders.fields import keys
+from shipkit.orders.columns import keys
 from shipkit.outputs.labels.conversion import Conversion, converted_ahead
 from shipkit.outputs.labels.destination import Destination
 from shipkit.outputs.labels.label_files import (

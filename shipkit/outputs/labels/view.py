@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.orders.fields import column_kinds, keys
+from shipkit.orders.columns import keys
+from shipkit.orders.fields import column_kinds
 from shipkit.schema import RETURN_OF
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from shipkit.common.lock import held
 from shipkit.common.words import counted, row_list
 from shipkit.errors import InputError, WriteBackError
 from shipkit.orders import layouts
-from shipkit.orders.fields import phrase
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.source import connect
 from shipkit.outputs.writeback.confirmation_sql import file_lines
 from shipkit.outputs.writeback.marketplaces import (

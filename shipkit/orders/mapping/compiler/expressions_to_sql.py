@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 from jinja2 import nodes
 
 from shipkit.models import Address
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import choose, stripped
-from shipkit.orders.fields import Column
 from shipkit.orders.filters import LONGEST_CELL, Filter, FilterCall, filters_for
 from shipkit.orders.filters.column_values import (
     ColumnValue,

@@ -12,8 +12,8 @@ import orjson
 from jinja2 import nodes
 
 from shipkit.models import Address
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import case, quote
-from shipkit.orders.fields import Column
 from shipkit.orders.filters.column_values import (
     ColumnValue,
     ConstantValue,

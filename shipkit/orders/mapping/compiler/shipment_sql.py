@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shipkit.models import Address
+from shipkit.orders.columns import Column
 from shipkit.orders.expressions import quote
-from shipkit.orders.fields import Column
 from shipkit.orders.filters.column_values import Kind, NotCompilable
 from shipkit.orders.mapping.compiler.expressions_to_sql import MOST_SQL
 from shipkit.orders.mapping.compiler.json_to_sql import JsonCompiler
