@@ -42,7 +42,7 @@ def unread_data(headings: Sequence[str]) -> dict[str, str]:
     """Return what an answer says of columns that are not understood, empty without any."""
     if not headings:
         return {}
-    from shipkit.orders.column_account import unread_text
+    from shipkit.orders.column_problems import unread_text
 
     return {"columns not understood": unread_text(headings)}
 

@@ -16,7 +16,7 @@ from shipkit.common.words import counted, total_text
 from shipkit.models import Money
 from shipkit.notebook.model import RUNS, JobView, Offer, Phase
 from shipkit.notebook.wording import duration
-from shipkit.orders.column_account import unread_text
+from shipkit.orders.column_problems import unread_text
 from shipkit.outputs.labels import LabelPicture
 from shipkit.plan.preview import service_title
 from shipkit.plan.summary import Summary

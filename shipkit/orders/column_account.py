@@ -2,33 +2,21 @@
 
 A column is used, carried (it says nothing about the parcel), ignored by the user, or not
 understood. One that is not used and looks like an instruction ("House Number", "Hazmat") holds its
-rows where it is filled (:mod:`shipkit.orders.instructions`). The words of columns that are carried
-are in ``data/words/carried.toml``.
+rows where it is filled (:mod:`shipkit.orders.column_problems`). The words of columns that are
+carried are in ``data/words/carried.toml``.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 
-import duckdb
-import pyarrow as pa
-
-from shipkit.common.relation import Relation
-from shipkit.common.sql import one, quoted
-from shipkit.common.words import listed, plural
 from shipkit.orders.address_columns import by_place
+from shipkit.orders.carrier_columns import names_a_carrier
 from shipkit.orders.columns import WEIGHT_PARTS, Column
-from shipkit.orders.expressions import quote, trimmed
 from shipkit.orders.fields import recognise
-from shipkit.orders.filters.carrier_filters import (
-    BETWEEN_CELLS,
-    carriers_named_sql,
-    names_only_a_carrier_sql,
-)
 from shipkit.orders.heading_meaning import names_money
 from shipkit.orders.heading_text import heading_words, phrase, word_file
 from shipkit.orders.heading_words import vocabulary
@@ -40,25 +28,8 @@ from shipkit.orders.instructions import (
 )
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.option_cells import CellsThatAsk, cells_that_ask
-from shipkit.schema import PROBLEMS, problems_table
 
-__all__ = [
-    "CARRIER_OF_SERVICE",
-    "TODAY",
-    "ColumnUse",
-    "account",
-    "carrier_cells_sql",
-    "instruction_problems",
-    "may_name_a_carrier",
-    "names_a_carrier",
-    "unread_columns",
-    "unread_text",
-    "ways_out",
-]
-
-
-CARRIER_OF_SERVICE: Final = "carrier_of_service"
-"""The role of a column whose cells name the carriers of the services next to them."""
+__all__ = ["ColumnUse", "account"]
 
 
 @dataclass(frozen=True)
@@ -233,17 +204,6 @@ def _asks_too(column: Column, roles: Collection[str]) -> Instruction | None:
     return None if asks.unless_role.intersection(roles) else asks
 
 
-def names_a_carrier(heading: str) -> bool:
-    """Return whether a heading is that of a carrier."""
-    found = instruction_of(heading)
-    return found is not None and found.names_carrier
-
-
-def may_name_a_carrier(heading: str) -> bool:
-    """Return whether a heading may be that of a carrier: "Ship By" is one, or a day."""
-    return phrase(heading) in {phrase(each) for each in word_file("carriers")["may_be_headings"]}
-
-
 def _mentioned(layout: LayoutMatch | None) -> set[str]:
     """Return the phrases of headings that the layout reads, in fields, notices or rules."""
     if layout is None:
@@ -284,276 +244,3 @@ _PARTS: Final = frozenset(
 @cache
 def _carried_words() -> frozenset[str]:
     return frozenset(word for text in word_file("carried")["words"] for word in heading_words(text))
-
-
-def instruction_problems(
-    con: duckdb.DuckDBPyConnection,
-    uses: Sequence[ColumnUse],
-    selection: Relation,
-    lines: Relation,
-    street: str | None,
-) -> pa.Table:
-    """Return the problems of columns that ask for what is not done.
-
-    An error is a problem of each order that asks; a warning is one problem at the first of them.
-
-    Parameters
-    ----------
-    selection
-        The orders, with the numbers of their lines in ``row_numbers``.
-    lines
-        All lines: an order may be asked about in any of them.
-    street
-        Key of the column with the street, None without one.
-    """
-    asking = [
-        _Asking(
-            use.key,
-            f'the column "{use.name}" looks like {use.asks.what}, and it is not used',
-            ways_out(use.name, use.asks),
-            use.asks.severity,
-            _asks_sql(use.key, use.asks, street),
-        )
-        for use in uses
-        if use.asks is not None and use.key in lines.columns
-    ]
-    asking += [
-        _Asking(
-            use.key,
-            each.problem(use.name),
-            each.fix(use.name),
-            each.asks.severity,
-            f"coalesce({each.condition(_lowered(use.key))}, false)",
-            by_cell=True,
-        )
-        for use in uses
-        for each in use.cells
-        if use.key in lines.columns
-    ]
-    asking += _of_carriers([use for use in uses if use.key in lines.columns])
-    if not asking:
-        return problems_table()
-    found = one(con, f"SELECT {', '.join(each.any_sql(lines) for each in asking)}")
-    filled = [each for each, any_asks in zip(asking, found, strict=True) if any_asks]
-    if not filled:
-        return problems_table()
-    asked = " UNION ALL ".join(each.sql(lines) for each in filled)
-    return (
-        con.sql(f"""
-        WITH asked AS (
-            {asked}
-        ),
-        owners AS (
-            SELECT row_number, unnest(row_numbers) AS line
-            FROM {selection.sql}
-        ),
-        orders AS (
-            SELECT
-                owners.row_number,
-                asked.* EXCLUDE (line, value),
-                min(asked.value) AS value
-            FROM asked
-            JOIN owners USING (line)
-            GROUP BY ALL
-        ),
-        counted AS (
-            SELECT *, count(*) OVER (PARTITION BY field, problem) AS many
-            FROM orders
-            QUALIFY severity = 'error'
-                OR row_number() OVER (PARTITION BY field, problem ORDER BY row_number) = 1
-        )
-        SELECT
-            row_number,
-            field,
-            value,
-            problem || CASE
-                WHEN severity = 'error' OR many = 1 THEN ''
-                ELSE format(' (in {{:,}} orders)', many)
-            END AS problem,
-            fix,
-            severity,
-            'column_not_understood' AS code
-        FROM counted
-        ORDER BY ALL
-        """)
-        .to_arrow_table()
-        .cast(PROBLEMS)
-    )
-
-
-TODAY: Final = "shipkit_today"
-"""The variable of the database that has the shipper's local day."""
-
-_DAYS: Final = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y")
-
-
-_CODE: Final = r"\S{1,4}|[0-9 ./-]+|[A-Z0-9._/-]{1,7}"
-"""A cell that may be the code of a region: "4B", "48113", "TX-01"."""
-
-
-def _lowered(key: str) -> str:
-    return f"lower({trimmed(f'{quoted(key)}::VARCHAR')})"
-
-
-def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
-    """Return SQL that is true of a line whose cell holds more than a neutral value."""
-    text = _lowered(key)
-    neutral = ", ".join(quote(word) for word in asks.neutral)
-    where = "true"
-    if asks.street_without_number and street is not None:
-        where = f"NOT regexp_matches(coalesce({quoted(street)}::VARCHAR, ''), '[0-9]')"
-    if asks.unlike_street and street is not None:
-        given = f"lower(coalesce({quoted(street)}::VARCHAR, ''))"
-        where = (
-            f"NOT contains(' ' || {given} || ' ', ' ' || {text} || ' ') "
-            f"AND NOT ({given} <> '' AND contains({text}, {given}))"
-        )
-    if asks.unlike_code:
-        where += f" AND NOT regexp_full_match({trimmed(f'{quoted(key)}::VARCHAR')}, '{_CODE}')"
-    if asks.future:
-        formats = ", ".join(quote(form) for form in _DAYS)
-        day = (
-            f"coalesce(TRY_CAST({text} AS DATE), try_strptime(left({text}, 10), [{formats}])::DATE)"
-        )
-        # Set for each mapping, because it is the shipper's local day and not that of the machine.
-        where = f"coalesce({day} > coalesce(getvariable('{TODAY}')::DATE, current_date), true)"
-    return (
-        f"coalesce({where} AND {text} <> '' AND NOT list_contains([{neutral}], {text}) "
-        f"AND coalesce(TRY_CAST({text} AS DOUBLE), 1) <> 0, false)"
-    )
-
-
-class _Asking(NamedTuple):
-    """What a column asks for that is not done, and SQL of which lines do."""
-
-    key: str
-    problem: str
-    fix: str
-    severity: str
-    condition: str
-    by_cell: bool = False
-    """Whether the condition reads this column alone."""
-
-    def any_sql(self, lines: Relation) -> str:
-        """Return SQL of whether any line asks.
-
-        What reads one column is asked of its different cells: they are few in a column of options,
-        and the pattern is long.
-        """
-        rows = (
-            f"(SELECT DISTINCT {quoted(self.key)} FROM {lines.sql})" if self.by_cell else lines.sql
-        )
-        # Not a WHERE: that would be pushed below the DISTINCT, to all lines.
-        return f"(SELECT bool_or({self.condition}) FROM {rows})"
-
-    def sql(self, lines: Relation) -> str:
-        """Return the query of the lines that ask."""
-        return f"""
-            SELECT
-                row_number AS line,
-                {quote(self.key)} AS field,
-                {quoted(self.key)}::VARCHAR AS value,
-                {quote(self.problem)} AS problem,
-                {quote(self.fix)} AS fix,
-                {quote(self.severity)} AS severity
-            FROM {lines.sql}
-            WHERE {self.condition}
-        """
-
-
-def _of_carriers(uses: Sequence[ColumnUse]) -> list[_Asking]:
-    """Return which cells of carriers hold their rows: none is known, or two columns differ."""
-    names = {use.key: json.dumps(use.name, ensure_ascii=False) for use in uses}
-    found = []
-    for use in uses:
-        name, cell = names[use.key], f"{quoted(use.key)}::VARCHAR"
-        own = carriers_named_sql(cell)
-        if use.may_be_carrier and not use.carriers:
-            problem = f"{name} names a carrier, and is read as the recipient's company"
-            fix = (
-                'Call the column "Carrier", or say that it is the company: '
-                f'map(columns={{"company": {name}}}).'
-            )
-            condition = names_only_a_carrier_sql(cell)
-            found.append(_Asking(use.key, problem, fix, "error", condition, by_cell=True))
-        if use.carriers and not use.may_be_carrier:
-            problem = f"the column {name} does not name one carrier that is known"
-            fix = (
-                "Write the carrier's usual name (UPS, FedEx). Or set the column aside, where the "
-                f"services are right without it: map(ignore=[{name}])."
-            )
-            condition = f"coalesce({own} <> 1, false)"
-            found.append(_Asking(use.key, problem, fix, "error", condition, by_cell=True))
-        if len(use.carriers) > 1:
-            problem = f"{name} names another carrier than {names[use.carriers[0]]}"
-            fix = f"Correct one of them, or set one aside: map(ignore=[{name}])."
-            joined = carriers_named_sql(carrier_cells_sql(use.carriers))
-            condition = f"coalesce({own} = 1 AND {joined} > 1, false)"
-            found.append(_Asking(use.key, problem, fix, "error", condition))
-    return found
-
-
-def carrier_cells_sql(keys: Sequence[str]) -> str:
-    """Return SQL of the cells of several columns, as :func:`of_carrier` reads them."""
-    cells = [f"coalesce({quoted(key)}::VARCHAR, '')" for key in keys]
-    return f"({f' || {quote(BETWEEN_CELLS)} || '.join(cells)})"
-
-
-def unread_columns(
-    con: duckdb.DuckDBPyConnection, uses: Sequence[ColumnUse], lines: Relation
-) -> list[str]:
-    """Return the headings of columns that are not understood and hold more than neutral cells."""
-    open_uses = [use for use in uses if use.use == "not understood"]
-    if not open_uses:
-        return []
-    counts = (
-        _unread_sql(use)
-        if use.asks is None
-        else f"count(*) FILTER ({_asks_sql(use.key, use.asks, None)})"
-        for use in open_uses
-    )
-    found = one(con, f"SELECT {', '.join(counts)} FROM {lines.sql}")
-    return [use.name for use, count in zip(open_uses, found, strict=True) if count]
-
-
-def _unread_sql(use: ColumnUse) -> str:
-    """Return SQL of how many cells of a column are not understood."""
-    key = quoted(use.key)
-    if not use.carriers:
-        return f"count({key})"
-    return f"count({key}) FILTER (coalesce({carriers_named_sql(f'{key}::VARCHAR')} <> 1, true))"
-
-
-def unread_text(headings: Sequence[str]) -> str:
-    """Return what a person should know of filled columns that are not understood.
-
-    Examples
-    --------
-    >>> unread_text(["Tower"])
-    '"Tower" is not understood and not used. Use it: map(columns={"<field>": "Tower"}). Set it \
-aside: map(ignore=["Tower"]). Or place it with a template.'
-    """
-    names = listed([json.dumps(name, ensure_ascii=False) for name in headings], most=8)
-    are = plural(len(headings), "is", "are")
-    return f"{names} {are} not understood and not used. {ways_out(headings[0])}"
-
-
-def ways_out(heading: str, asks: Instruction | None = None) -> str:
-    """Return the three ways out for a column that is not used, in one wording for all surfaces.
-
-    Examples
-    --------
-    >>> ways_out("Tower")
-    'Use it: map(columns={"<field>": "Tower"}). Set it aside: map(ignore=["Tower"]). Or place it \
-with a template.'
-    """
-    field = asks.field if asks and asks.field else "<field>"
-    name = json.dumps(heading, ensure_ascii=False)
-    if asks is not None and asks.fix is not None:
-        return asks.fix.replace("{name}", name)
-    used = (
-        f'map(references={{"reference": {name}}})'
-        if field == "references"
-        else f'map(columns={{"{field}": {name}}})'
-    )
-    return f"Use it: {used}. Set it aside: map(ignore=[{name}]). Or place it with a template."

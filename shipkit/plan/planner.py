@@ -36,7 +36,8 @@ from shipkit.orders import (
     where,
 )
 from shipkit.orders.cells import Note
-from shipkit.orders.column_account import TODAY, ColumnUse, unread_columns, unread_text
+from shipkit.orders.column_account import ColumnUse
+from shipkit.orders.column_problems import TODAY, unread_columns, unread_text
 from shipkit.orders.currencies import currency_of
 from shipkit.orders.database import Database
 from shipkit.orders.unnamed_states import unnamed_states

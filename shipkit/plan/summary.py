@@ -11,7 +11,7 @@ from shipkit.carriers.registry import service_title
 from shipkit.common import html
 from shipkit.common.words import aligned, counted, total_text
 from shipkit.models import Money
-from shipkit.orders.column_account import unread_text
+from shipkit.orders.column_problems import unread_text
 
 __all__ = ["AccountTotal", "BilledToOthers", "ServiceTotal", "Summary"]
 

@@ -9,7 +9,7 @@ import pytest
 from order_state_kit import state_named
 
 import shipkit as sk
-from shipkit.orders.column_account import ways_out
+from shipkit.orders.column_problems import ways_out
 from shipkit.orders.instructions import instruction_of
 
 HEAD = "Order Number,Ship To Name,Address 1,City,State,Zip,Country"

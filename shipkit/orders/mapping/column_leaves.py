@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shipkit.common.visible_text import visible
-from shipkit.orders.column_account import CARRIER_OF_SERVICE, carrier_cells_sql
+from shipkit.orders.carrier_columns import CARRIER_OF_SERVICE, carrier_cells_sql
 from shipkit.orders.columns import Column
 from shipkit.orders.expressions import (
     case,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
-from shipkit.orders.column_account import ways_out
+from shipkit.orders.column_problems import ways_out
 from shipkit.orders.columns import Column
 from shipkit.orders.expressions import quote
 from shipkit.orders.filters.house_numbers import asked_sql

@@ -12,14 +12,9 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
-from shipkit.orders.column_account import (
-    CARRIER_OF_SERVICE,
-    ColumnUse,
-    account,
-    instruction_problems,
-    may_name_a_carrier,
-    names_a_carrier,
-)
+from shipkit.orders.carrier_columns import CARRIER_OF_SERVICE, may_name_a_carrier, names_a_carrier
+from shipkit.orders.column_account import ColumnUse, account
+from shipkit.orders.column_problems import instruction_problems
 from shipkit.orders.columns import PLACE_ROLES, WEIGHT_PARTS, Column
 from shipkit.orders.expressions import is_blank, quote
 from shipkit.orders.fields import Recognition, recognise
