@@ -7,13 +7,9 @@ from typing import Final
 
 from shipkit.common.sql import quoted
 from shipkit.orders.expressions import quote
-from shipkit.orders.filters.carrier_filters import (
-    BETWEEN_CELLS,
-)
+from shipkit.orders.filters.carrier_filters import BETWEEN_CELLS
 from shipkit.orders.heading_text import phrase, word_file
-from shipkit.orders.instructions import (
-    instruction_of,
-)
+from shipkit.orders.instructions import instruction_of
 
 __all__ = ["CARRIER_OF_SERVICE", "carrier_cells_sql", "may_name_a_carrier", "names_a_carrier"]
 
