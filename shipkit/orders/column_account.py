@@ -144,7 +144,7 @@ def _cells(
     asked = set_aside or column.role in ("item_name", "description", "parcel_description")
     if use.use == "ignored" or holds or (use.use == "used" and not asked):
         return ()
-    found = cells_that_ask(column.name, roles)
+    found = cells_that_ask(column.name, roles, unread=use.use == "not understood")
     # A service that was set for all rows answers for what its cells ask of the delivery.
     of_service = {"saturday_delivery", "signature", "cod_amount"}
     return tuple(each for each in found if not set_aside or each.role not in of_service)

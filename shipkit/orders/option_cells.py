@@ -41,6 +41,10 @@ class CellsThatAsk:
         Role of a column; where it is read, nothing is asked here.
     not_headings
         Words of headings that are about something else.
+    anywhere
+        Whether it counts under any heading that is not understood.
+    other
+        A regular expression of a cell that is about another thing, in lower case: "wine rack".
     """
 
     asks: Instruction
@@ -48,6 +52,8 @@ class CellsThatAsk:
     pattern: str
     role: str
     not_headings: frozenset[str] = frozenset()
+    anywhere: bool = False
+    other: str = ""
 
     def problem(self, heading: str) -> str:
         """Return what is wrong with a cell that asks."""
@@ -66,15 +72,25 @@ class CellsThatAsk:
 
     def condition(self, text: str) -> str:
         """Return SQL of whether the SQL `text`, in lower case, asks."""
-        return f"regexp_matches({text}, {quote(self.pattern)})"
+        asks = f"regexp_matches({text}, {quote(self.pattern)})"
+        if not self.other:
+            return asks
+        return f"CASE WHEN {asks} THEN NOT regexp_matches({text}, {quote(self.other)}) END"
 
 
-def cells_that_ask(heading: str, roles: Collection[str]) -> list[CellsThatAsk]:
+def cells_that_ask(
+    heading: str, roles: Collection[str], *, unread: bool = False
+) -> list[CellsThatAsk]:
     """Return what cells under a heading may ask for that no column with a role of `roles` settles.
+
+    Parameters
+    ----------
+    unread
+        Whether nothing is known of the heading.
 
     Examples
     --------
-    >>> [each.asks.what for each in cells_that_ask("Payment Terms", ())]
+    >>> [each.asks.what for each in cells_that_ask("Tender", ())]
     ['payment on delivery']
     """
     words = {*heading_words(heading)}
@@ -84,7 +100,7 @@ def cells_that_ask(heading: str, roles: Collection[str]) -> list[CellsThatAsk]:
         for each in _groups()
         if each.role not in roles
         and not words & each.not_headings
-        and all(words & group for group in each.headings)
+        and (all(words & group for group in each.headings) or (unread and each.anywhere))
     ]
 
 
@@ -98,7 +114,7 @@ def _group(given: dict[str, object]) -> CellsThatAsk:
     assert asks is not None, given["like"]  # noqa: S101 - the heading is in instructions.toml
     cells, headings = given["cells"], given["headings"]
     assert isinstance(cells, list) and isinstance(headings, list)  # noqa: S101, PT018 - TOML
-    texts = "|".join(_UN_NUMBERS.get(text) or re.escape(text) for text in cells)
+    texts = "|".join(text for cell in cells for text in _patterns(cell))
     # Tags and options are lists in a cell: "gift, hazmat".
     pattern = rf"(?:^|[,;|/+&\n])\s*(?:{texts})\s*(?:$|[,;|/+&\n])"
     if given.get("inside"):
@@ -107,10 +123,23 @@ def _group(given: dict[str, object]) -> CellsThatAsk:
         asks = replace(asks, severity=str(given["severity"]))
     others = given.get("not_headings", ())
     assert isinstance(others, list | tuple)  # noqa: S101 - TOML
+    unless = given.get("unless", ())
+    assert isinstance(unless, list | tuple)  # noqa: S101 - TOML
+    other = rf"(?:^|[^a-z])(?:{'|'.join(map(re.escape, unless))})(?:$|[^a-z])" if unless else ""
     return CellsThatAsk(
         asks,
         tuple(map(frozenset, headings)),
         pattern,
         str(given.get("role", "")),
         frozenset(others),
+        bool(given.get("anywhere")),
+        other,
     )
+
+
+def _patterns(cell: str) -> Sequence[str]:
+    """Return the patterns of a word of cells: one, or those of each language for {yes} and {no}."""
+    if cell in _UN_NUMBERS:
+        return (_UN_NUMBERS[cell],)
+    words = word_file("values")[cell[1:-1]] if cell in ("{yes}", "{no}") else [cell]
+    return [re.escape(word) for word in words]

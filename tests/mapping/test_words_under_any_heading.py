@@ -1,0 +1,139 @@
+"""Cells that ask for something, under headings that say nothing of it or that nobody lists."""
+
+from __future__ import annotations
+
+import pytest
+
+import shipkit as sk
+
+ORDER = {
+    "Order": "1",
+    "Name": "Ada Lee",
+    "Address": "1 Main St",
+    "City": "Miami",
+    "State": "FL",
+    "Zip": "33101",
+    "Weight (lb)": 2,
+}
+
+
+def asked(shop, heading, cell, **mapping):
+    """Return the severity of what a cell asks for, None where it asks for nothing."""
+    with sk.BatchSession([{**ORDER, heading: cell}], shipper=shop) as session:
+        session.map(service="ground", **mapping)
+        found = session.problems
+    severities = {*found["severity"]}
+    return "error" if "error" in severities else next(iter(severities), None)
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell"),
+    [
+        ("Contains", "Wine"),
+        ("Contents", "Beer; Snacks"),
+        ("Inhalt", "Rotwein"),
+        ("Contenido", "Vino tinto"),
+        ("Restrictions", "Perishable"),
+        ("Goods", "Live animals"),
+        ("内容物", "ビール"),
+        ("Commodity", "Ammunition"),
+        ("Remark X", "CBD oil"),
+    ],
+)
+def test_goods_with_rules_of_their_own_hold_where_the_cell_is_what_is_in_the_parcel(
+    shop, heading, cell
+):
+    assert asked(shop, heading, cell) == "error"
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "severity"),
+    [
+        ("Item Name", "Napa Red Wine 2019, 75 cl", "warning"),
+        ("Item Name", "Red Wine Glass, set of 4", None),
+        ("Item Name", "Wine rack", None),
+        ("Category", "Tobacco", "warning"),
+        ("Lineitem name", "Whisky stones", None),
+        ("Contents", "Wine glasses", None),
+        ("Contains", "Books", None),
+    ],
+)
+def test_what_is_sold_may_be_for_such_goods(shop, heading, cell, severity):
+    assert asked(shop, heading, cell) == severity
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell"),
+    [
+        ("Franco", "No"),
+        ("Prepaid", "N"),
+        ("元払い", "着払い"),
+        ("선불", "착불"),
+        ("Ödeme Şekli", "Alıcı ödemeli"),
+        ("Ödeme Şekli Kargo", "Alıcı"),
+        ("Porto", "Empfänger"),
+        ("Frachtzahler", "Empfänger"),
+        ("Resa", "porto assegnato"),
+        ("Trasporto a carico", "destinatario"),
+        ("FOB", "Origin, Freight Collect"),
+        ("Freight Charge Terms", "Collect"),
+        ("付款方式", "到付"),
+        ("Account Info", "Bill Third Party"),
+        ("Tipo de Frete", "FOB destinatário"),
+        ("Anything", "Port dû"),
+    ],
+)
+def test_who_else_pays_the_freight_holds_whatever_the_heading(shop, heading, cell):
+    assert asked(shop, heading, cell) == "error"
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell"),
+    [
+        ("Franco", "Sì"),
+        ("Prepaid", "Yes"),
+        ("元払い", "○"),
+        ("Ödeme Şekli", "Kredi kartı"),
+        ("Payment Method", "Visa"),
+        ("Prepaid Amount", "0"),
+        ("Customer Type", "Return"),
+    ],
+)
+def test_what_the_sender_pays_or_says_of_money_holds_nothing(shop, heading, cell):
+    assert asked(shop, heading, cell) is None
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Non-standard",
+        "Do Not Redirect",
+        "UPS Premium Care",
+        "Verbal Confirmation of Delivery",
+        "Proactive Response",
+        "UPS Premier",
+        "Import Control",
+        "Return of Document",
+        "Deliver to Addressee Only",
+        "Two person delivery",
+        "Einschreiben",
+        "Lettre recommandée",
+        "Rückschein",
+        "Delivery upstairs",
+        "Driver helper",
+    ],
+)
+def test_a_tick_for_a_service_of_the_carrier_holds(shop, heading):
+    assert asked(shop, heading, "Y") == "error"
+    assert asked(shop, heading, "N") is None
+
+
+@pytest.mark.parametrize("heading", ["Parcel Packed", "Carrier Tracking Sent", "Free Delivery"])
+def test_a_tick_for_what_was_done_holds_nothing(shop, heading):
+    assert asked(shop, heading, "Y") is None
+
+
+@pytest.mark.parametrize("cell", ["RMA", "Rücksendung", "返送", "Call Tag"])
+def test_a_return_by_its_other_names(shop, cell):
+    heading = "Shipment Type" if cell in ("RMA", "返送") else "Vorgang"
+    assert asked(shop, heading, cell) == "error"
