@@ -183,6 +183,9 @@ def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
             f"NOT contains(' ' || {given} || ' ', ' ' || {text} || ' ') "
             f"AND NOT ({given} <> '' AND contains({text}, {given}))"
         )
+    if asks.in_street and street is not None:
+        given = f"lower(coalesce({quoted(street)}::VARCHAR, ''))"
+        where = f"NOT (regexp_matches({text}, '\\pL{{2}}') AND contains({given}, {text}))"
     if asks.unlike_code:
         where += f" AND NOT regexp_full_match({trimmed(f'{quoted(key)}::VARCHAR')}, '{_CODE}')"
     if asks.future:

@@ -53,6 +53,8 @@ class Instruction:
         Whether the recipient may be named in its heading.
     street_without_number
         Whether it only counts in rows whose street has no digit.
+    in_street
+        Whether it only counts in rows whose street does not have it, as that of a district may.
     unlike_street
         Whether it only counts in rows whose street does not say the same.
     unlike_code
@@ -85,6 +87,7 @@ class Instruction:
     unless_service: bool
     unless_role: frozenset[str]
     or_money: bool = False
+    in_street: bool = False
     unlike_street: bool = False
     unlike_code: bool = False
     names_carrier: bool = False
@@ -247,6 +250,7 @@ def _instructions() -> tuple[Instruction, ...]:
             unless_role=frozenset(each.get("unless_role", ())),
             names_carrier=each.get("names_carrier", False),
             or_money=each.get("or_money", False),
+            in_street=each.get("in_street", False),
         )
         for each in given["concern"]
     )

@@ -78,6 +78,14 @@ def test_a_fraction_of_a_quantity_is_no_number(tmp_path):
         ("１０x８x４ in", ("10 in", "8 in", "4 in")),
         ("10/8/4", ("10", "8", "4")),
         ("1/2 x 1/4 x 3 ft", ("1/2 ft", "1/4 ft", "3 ft")),
+        ("12L x 8W x 4H", ("12", "8", "4")),
+        ("L12 W8 H4", ("12", "8", "4")),
+        ("8W x 12L x 4D", ("12", "8", "4")),
+        ('12"L x 8"W x 4"H', ('12 "', '8 "', '4 "')),
+        ("L: 30,5; B: 20; H: 10 cm", ("30.5 cm", "20 cm", "10 cm")),
+        ("Length 12 Width 8 Height 4 in", ("12 in", "8 in", "4 in")),
+        ("12L x 8L x 4H", ("12L x 8L x 4H", None, None)),
+        ("12L x 8W", ("12L x 8W", None, None)),
     ],
 )
 def test_the_sides_of_a_parcel_have_them(text, sides):

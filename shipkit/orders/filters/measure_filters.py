@@ -240,6 +240,30 @@ _THREE_SIDES: Final = (
     "^[ \n]*" + "[ ]*(?:[xX×*/]|by|BY)[ ]*".join([f"{_SIDE}[ ]*{_SIDE_UNIT}"] * 3) + "[ \n]*$"
 )
 """Groups: number and unit of each side. No class in it is read in two ways by the two engines."""
+_LABELS: Final = {
+    "length": "[lL](?:ength|ENGTH)?",
+    "width": "[wWbB](?:idth|IDTH)?",
+    "height": "(?:[hH](?:eight|EIGHT)?|[dD](?:epth|EPTH)?)",
+}
+"""What names a side: "12L x 8W x 4H", "L: 12 W: 8 H: 4", "30 L x 20 B x 10 H"."""
+_LABEL: Final = f"(?:{'|'.join(_LABELS.values())})"
+_BETWEEN: Final = "[ ]*(?:[xX×*/,;]|by|BY)?[ ]*"
+_NAMED_BEFORE: Final = (
+    "^[ \n]*" + _BETWEEN.join([f"{_LABEL}[ ]*[:=.]?[ ]*{_SIDE}[ ]*{_SIDE_UNIT}"] * 3) + "[ \n]*$"
+)
+_NAMED_AFTER: Final = (
+    "^[ \n]*" + _BETWEEN.join([f"{_SIDE}[ ]*{_SIDE_UNIT}[ ]*{_LABEL}"] * 3) + "[ \n]*$"
+)
+
+
+def _named(which: str, *, before: bool) -> str:
+    """Return the pattern of the number and the unit of a side that is named."""
+    label = _LABELS[which]
+    if before:
+        return f"(?:^|[^a-zA-Z]){label}[ ]*[:=.]?[ ]*{_SIDE}[ ]*{_SIDE_UNIT}"
+    return f"{_SIDE}[ ]*{_SIDE_UNIT}[ ]*{label}(?:$|[^a-zA-Z])"
+
+
 _NO_SIDES: Final = "^(?:[-–—/ .nNaA0xX×*\n]*|none|None|null|NULL|nan|NaN)$"
 """Cells of a parcel without dimensions: "", "N/A", "-", " x  x ", "0 x 0 x 0"."""
 
@@ -253,8 +277,8 @@ def side(value: Any, which: str = "length") -> Any:
     --------
     >>> side("10x8x4", "width"), side("25 x 20,5 x 10 cm", "width"), side("a large box")
     ('8', '20.5 cm', 'a large box')
-    >>> side("10 1/2 x 8½ x 4 in", "width")
-    '8½ in'
+    >>> side("10 1/2 x 8½ x 4 in", "width"), side("12L x 8W x 4H", "width")
+    ('8½ in', '8')
     """
     if which not in _SIDES:
         raise TemplateError(f"side: {which!r} is not one of {', '.join(_SIDES)}.")
@@ -264,10 +288,36 @@ def side(value: Any, which: str = "length") -> Any:
         return None
     found = re.search(_THREE_SIDES, text)
     if found is None:
-        return given if which == "length" else None
+        named = _named_side(text, which)
+        return given if named is None and which == "length" else named
     place = 2 * _SIDES.index(which) + 1
     unit = found[place + 1] or found[6]
     return found[place].replace(",", ".") + (f" {unit}" if unit else "")
+
+
+def _named_side(text: str, which: str) -> str | None:
+    """Return a side of three that are named, each once."""
+    for pattern, before in ((_NAMED_BEFORE, True), (_NAMED_AFTER, False)):
+        whole = re.search(pattern, text)
+        sides = [re.search(_named(name, before=before), text) for name in _SIDES]
+        found = sides[_SIDES.index(which)]
+        if whole is not None and found is not None and None not in sides:
+            unit = found[2] or whole[6]
+            return found[1].replace(",", ".") + (f" {unit}" if unit else "")
+    return None
+
+
+def _named_side_sql(x: str, which: str, *, before: bool) -> tuple[str, str]:
+    """Return SQL of whether three sides are named, and of one of them."""
+    whole = quote(_NAMED_BEFORE if before else _NAMED_AFTER)
+    given = f"regexp_matches({x}, {whole})" + "".join(
+        f" AND regexp_matches({x}, {quote(_named(name, before=before))})" for name in _SIDES
+    )
+    own = quote(_named(which, before=before))
+    number, unit = (f"regexp_extract({x}, {own}, {group})" for group in (1, 2))
+    unit = f"coalesce(nullif({unit}, ''), regexp_extract({x}, {whole}, 6))"
+    with_unit = case((f"{unit} <> ''", f"' ' || {unit}"), otherwise="''")
+    return given, f"replace({number}, ',', '.') || {with_unit}"
 
 
 def side_sql(x: str, which: str) -> str:
@@ -282,6 +332,8 @@ def side_sql(x: str, which: str) -> str:
     return case(
         (f"regexp_matches({x}, {quote(_NO_SIDES)})", "NULL"),
         (f"regexp_matches({x}, {pattern})", f"replace({number}, ',', '.') || {with_unit}"),
+        _named_side_sql(x, which, before=True),
+        _named_side_sql(x, which, before=False),
         otherwise=given if which == "length" else "NULL",
     )
 

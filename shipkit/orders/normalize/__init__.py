@@ -26,6 +26,7 @@ from shipkit.orders.normalize.assumed_country import country_note
 from shipkit.orders.normalize.assumed_currency import currency_note
 from shipkit.orders.normalize.cell_pass import normal_select, printed_texts, texts_to_read
 from shipkit.orders.normalize.cell_problems import cell_problems
+from shipkit.orders.normalize.city_repairs import repair_cities
 from shipkit.orders.normalize.nested import add_nested
 from shipkit.orders.normalize.parcel_numbers import several_parcels
 from shipkit.orders.normalize.postal_repairs import repair_postal_codes
@@ -40,6 +41,7 @@ _COUNTED: Final = {
     "fixed_letters": "names and addresses that had been read in a wrong encoding, read again",
     "fixed_nothing": "words such as nan and null for an empty cell left out of addresses",
     "fixed_state": "states written as their code",
+    "fixed_city": "states, ZIPs and countries that a city repeated left out of it",
     "fixed_country": "countries written as their code",
     "fixed_phone": "phone numbers reduced to digits",
     "fixed_zip": "postal codes written as their country does",
@@ -83,7 +85,7 @@ def normalize(
     normal = repair_addresses(
         con, _in_order(normal), mapped.line_length, upward=mapped.offered.lines_upward
     )
-    normal = repair_postal_codes(con, normal)
+    normal = repair_cities(repair_postal_codes(con, normal))
     if mapped.nested:
         normal = _in_order(add_nested(rows, normal))
     if mapped.filled is None or NUMBER_OF_PARCELS.name in mapped.filled:

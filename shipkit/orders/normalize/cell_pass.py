@@ -95,7 +95,11 @@ def normal_select(rows: Rows, mapped: Mapped, judgement: Judgement, currency: st
             {_spaces_removed(mapped)} AS fixed_spaces,
             coalesce(list_contains(repair_kinds, 'markup'), false) AS fixed_markup,
             coalesce(list_contains(repair_kinds, 'letters'), false) AS fixed_letters,
-            coalesce(list_contains(repair_kinds, 'nothing'), false) AS fixed_nothing,
+            coalesce(
+                list_contains(repair_kinds, 'nothing')
+                    OR (state_ IS NULL AND raw_state IS NOT NULL AND trim(raw_state) <> ''),
+                false
+            ) AS fixed_nothing,
             coalesce(state_ <> raw_state, false) AS fixed_state,
             coalesce(country_ <> raw_country, false) AS fixed_country,
             coalesce(phone <> raw_phone, false) AS fixed_phone,

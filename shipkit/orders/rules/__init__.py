@@ -21,6 +21,7 @@ from shipkit.orders.rules.payer_rules import PAYER_RULES
 from shipkit.orders.rules.postal_rules import POSTAL_RULES
 from shipkit.orders.rules.required_rules import REQUIRED_RULES
 from shipkit.orders.rules.rule import Rule
+from shipkit.orders.rules.second_line_rules import SECOND_LINE_RULES
 from shipkit.orders.rules.shipment_rules import SHIPMENT_RULES
 from shipkit.orders.rules.state_rules import STATE_RULES
 from shipkit.orders.rules.street_rules import STREET_RULES
@@ -37,6 +38,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *EXAMPLE_RULES,
     *NAME_RULES,
     *STREET_RULES,
+    *SECOND_LINE_RULES,
     *CITY_RULES,
     *STATE_RULES,
     *COUNTRY_RULES,

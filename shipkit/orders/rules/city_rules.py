@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from shipkit.orders.expressions import case
+from shipkit.common.places import state_codes
+from shipkit.orders.expressions import case, quoted_list
 from shipkit.orders.rules.rule import Rule
 from shipkit.orders.text_kinds import STREET
 
 __all__ = ["CITY_RULES"]
+
+_STATES: Final = quoted_list(
+    sorted({code for (country, _), code in state_codes().items() if country == "US"})
+)
 
 CITY_RULES: Final = (
     Rule(
@@ -20,6 +25,30 @@ CITY_RULES: Final = (
         ),
         value="city",
         problem="""'"' || city || '" is a street, and not a city'""",
+        fix='Name the column of the city: map(columns={"city": "<heading>"}), or correct the cell.',
+    ),
+    # What a city repeats of its row was left out of it (normalize.city_repairs); this differs.
+    Rule(
+        code="city_state_conflict",
+        field="ship_to.city",
+        fails=case(
+            ("NOT american", "false"),
+            (
+                "substr(city, -3, 1) IN (' ', ',')",
+                f"right(city, 2) IN ({_STATES}) AND right(city, 2) <> state",
+            ),
+            otherwise="false",
+        ),
+        value="city",
+        problem="""'the city "' || city || '" is in another state than ' || state""",
+        fix="Correct one of the two.",
+    ),
+    Rule(
+        code="city_is_state",
+        field="ship_to.city",
+        fails=case(("american AND length(city) = 2", f"city IN ({_STATES})"), otherwise="false"),
+        value="city",
+        problem="""'"' || city || '" is a state, and not a city'""",
         fix='Name the column of the city: map(columns={"city": "<heading>"}), or correct the cell.',
     ),
     Rule(

@@ -26,6 +26,10 @@ def _name(first: str, pattern: str, what: str) -> Rule:
     )
 
 
+_QUANTITY: Final = "[0-9]{1,3}"
+_LETTER: Final = r"\pL"
+_ITEM: Final = "an item with its quantity"
+
 NAME_RULES: Final = (
     # "3M" and "7-Eleven" have a letter.
     _name("name < ':'", r"[#+(]*[0-9][0-9() +./#-]*", "a number"),
@@ -50,6 +54,16 @@ NAME_RULES: Final = (
         "|[A-Z]{2,}[-_][A-Z0-9]+[-_][A-Z]*[0-9]+",
         "an order number or a SKU",
     ),
+    _name("name < ':'", f"{_QUANTITY}[xX×] {_LETTER}.*|{_QUANTITY} [x×] ?{_LETTER}.*", _ITEM),
+    _name("right(name, 1) BETWEEN '0' AND '9'", f".*{_LETTER}.* (?:[x×] [0-9]+|[x×][0-9])", _ITEM),
+    _name("right(name, 1) = ')'", f".*{_LETTER}.* [(](?:[x×] ?)?{_QUANTITY}(?: ?[x×])?[)]", _ITEM),
+    _name(
+        "right(name, 1) BETWEEN '0' AND '9'",
+        "(?i)(?:sku|item|order|invoice|qty|quantity|ref|asin|upc|po)"
+        "(?: (?:no|number|id))?[ #:.]*[0-9]+",
+        "an order number, a SKU or a quantity",
+    ),
+    _name("name < ':'", "(?i)[0-9]+(?:[.,][0-9]+)? ?(?:lbs?|kgs?|oz|g)[.]?", "a weight"),
     Rule(
         code="name_is_email",
         field="ship_to.name",

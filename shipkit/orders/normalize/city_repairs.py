@@ -1,0 +1,110 @@
+"""Cities that repeat what other cells of their row say: "Austin, TX", "78701 Austin"."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shipkit.common.places import (
+    country_code,
+    country_code3,
+    place_key,
+    state_codes,
+    zip3_states,
+)
+from shipkit.orders.normalize.address_repairs import replaced
+
+__all__ = ["repair_cities"]
+
+_STATES_KNOWN: Final = ("US", "CA", "AU")
+_LAST: Final = re.compile(r"(?P<sign>\s*,\s*|\s+-\s+|\s*[(]|\s+(?=\S+$))(?P<part>[^,()]+?)[)]?\.?$")
+"""The last part of a city, behind a comma, a dash, a bracket or a blank."""
+_CODE: Final = re.compile(r"\b([0-9]{5})(?:-[0-9]{4})?\b")
+_READ: Final = ("city", "state", "postal_code", "country")
+
+
+def repair_cities(normal: pa.Table) -> pa.Table:
+    """Return `normal` with cities without the state, ZIP and country that their row repeats.
+
+    What differs stays, for a rule to report. The column ``fixed_city`` is true where a city was
+    repaired. A state that has no cell of its own is moved to it, where the ZIP agrees.
+    """
+    normal = normal.append_column(
+        "fixed_city", pa.array([False]).take(pa.nulls(normal.num_rows, pa.int64()).fill_null(0))
+    )
+    places = pc.indices_nonzero(_suspects(normal))
+    if not len(places):
+        return normal
+    rows = normal.select(list(_READ)).take(places).to_pylist()
+    found = [_repaired(**row) for row in rows]
+    made = pa.table(
+        {
+            "place": places,
+            "city": pa.array([city for city, _ in found], pa.string()),
+            "state": pa.array([state for _, state in found], pa.string()),
+            "fixed_city": pa.array(
+                [city != row["city"] for (city, _), row in zip(found, rows, strict=True)]
+            ),
+        }
+    )
+    made = made.filter(made.column("fixed_city"))
+    return replaced(normal, made) if made.num_rows else normal
+
+
+def _suspects(normal: pa.Table) -> pa.ChunkedArray:
+    """Return which cities may hold more than a city: few comparisons, for all rows."""
+    city, state = normal.column("city"), normal.column("state")
+    end = pc.utf8_slice_codeunits(city, -3, None)
+    repeated = pc.equal(end, pc.binary_join_element_wise("", state, " "))
+    digits = pc.or_(pc.less(city, ":"), pc.less(pc.utf8_slice_codeunits(city, -1, None), ":"))
+    odd = pc.or_(pc.match_substring(city, ","), pc.match_substring(city, " - "))
+    found = pc.or_(pc.or_(odd, digits), pc.fill_null(repeated, fill_value=False))
+    known = pc.is_in(normal.column("country"), value_set=pa.array(_STATES_KNOWN))
+    return pc.and_(pc.fill_null(found, fill_value=False), known)
+
+
+def _repaired(
+    city: str, state: str | None, postal_code: str | None, country: str
+) -> tuple[str, str | None]:
+    """Return the city and the state of an address.
+
+    Examples
+    --------
+    >>> _repaired("Austin, TX 78701", "TX", "78701", "US")
+    ('Austin', 'TX')
+    >>> _repaired("Austin, CA", "TX", "78701", "US")
+    ('Austin, CA', 'TX')
+    """
+    left = city
+    code = _CODE.search(city)
+    if code is not None and (postal_code or "").startswith(code[1]):
+        left = _CODE.sub(" ", left).strip(" ,-")
+    for _ in range(2):  # "Austin, TX, USA"
+        last = _LAST.search(left)
+        if last is None:
+            break
+        own = state_codes().get((country, place_key(last["part"])))
+        is_state = own is not None and (own == state or _has_code(own, postal_code, state, country))
+        # Behind a blank only the code is one: "Kansas City Kansas" may be how the city is written.
+        if is_state and (last["sign"].strip() or last["part"] == own):
+            state = own
+        elif not (last["sign"].strip() and _is_country(last["part"], country)):
+            break
+        left = left[: last.start()]
+    left = " ".join(left.strip(" ,;-(").split())
+    return (left, state) if re.search(r"[^\W\d_]{2}", left) else (city, state)
+
+
+def _is_country(text: str, country: str) -> bool:
+    code = country_code(text)
+    return code == country and country_code3(code) is not None
+
+
+def _has_code(own: str, postal_code: str | None, state: str | None, country: str) -> bool:
+    """Return whether a state is that of the ZIP of an address without one."""
+    if state is not None or country != "US" or not postal_code:
+        return False
+    return own in zip3_states().get(postal_code[:3], "").split()
