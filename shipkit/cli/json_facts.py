@@ -80,6 +80,7 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
         "problems": summary.problems,
         "warnings": summary.warnings,
         "not_understood": list(summary.not_understood),
+        "filter_notes": list(summary.filter_notes),
         **_amounts(summary.totals),
         "by_service": [
             {

@@ -97,13 +97,19 @@ def offer_page(offer: Offer) -> str:
         if summary.not_understood
         else ""
     )
+    left_out = (
+        f'<div class="sk-soft sk-unread"><b>Filter</b> '
+        f"{escape(' '.join(summary.filter_notes))}</div>"
+        if summary.filter_notes
+        else ""
+    )
     until = (
         f"{summary.preview_id}, priced {summary.priced_at:%Y-%m-%d %H:%M} UTC, valid until "
         f"{summary.expires_at:%Y-%m-%d %H:%M} UTC"
     )
     return block(
         f'<div data-state="{Phase.OFFER}" class="sk-tiles">{"".join(tiles)}</div>{services}'
-        f"{_others(summary)}{_not_compared(summary)}{unread}"
+        f"{_others(summary)}{_not_compared(summary)}{unread}{left_out}"
         f'<div class="sk-soft" style="margin-top:6px">{escape(until)}</div>',
         name="sk-offer",
     )

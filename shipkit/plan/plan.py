@@ -57,6 +57,8 @@ class Plan:
         Index -> reason, for rows that were set aside with ``session.skip``.
     not_understood
         Headings of filled columns that are neither used, carried nor ignored.
+    filter_notes
+        What the filter leaves out that a person may not expect: rows with an empty cell.
     unknown_homes
         Rows of which it is not known whether they are homes.
     residential
@@ -75,6 +77,7 @@ class Plan:
     edits: tuple[Edit, ...] = ()
     skipped: dict[int, str] = field(default_factory=dict)
     not_understood: tuple[str, ...] = ()
+    filter_notes: tuple[str, ...] = ()
     unknown_homes: tuple[int, ...] = ()
     residential: str | None = None
     sellers: pa.Array | None = None

@@ -461,6 +461,7 @@ class Planner:
             edits=self.edits,
             skipped=skipped,
             not_understood=tuple(self.not_understood()),
+            filter_notes=self.selected().notes,
             unknown_homes=unknown,
             residential=self.spec.residential,
             sellers=sellers,

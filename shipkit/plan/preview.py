@@ -245,6 +245,7 @@ class Preview:
             approved=approved,
             reasons=dict(sorted(reasons.items(), key=lambda item: -item[1])),
             not_understood=self.plan.not_understood,
+            filter_notes=self.plan.filter_notes,
         )
 
     def totals_by(self, *names: str) -> list[dict[str, Any]]:

@@ -102,6 +102,8 @@ class Summary(html.Shown):
     """What those are priced as; None: nothing was chosen, and the carrier takes a business."""
     not_understood: tuple[str, ...] = ()
     """Headings of filled columns that are not understood, and so not used."""
+    filter_notes: tuple[str, ...] = ()
+    """What the filter leaves out that a person may not expect: rows with an empty cell."""
     by_account: tuple[AccountTotal, ...] = ()
     """What each account would be paid, one total per currency."""
     others: BilledToOthers = field(default_factory=BilledToOthers)
@@ -172,6 +174,8 @@ class Summary(html.Shown):
                 yield f"  {count:,} x", reason
         if self.warnings:
             yield "Warnings", f"on {counted(self.warnings, 'row')}"
+        if self.filter_notes:
+            yield "Filter", " ".join(self.filter_notes)
         if self.not_understood:
             yield "Columns", unread_text(self.not_understood)
         until = f"{self.expires_at:%Y-%m-%d %H:%M} UTC"

@@ -128,6 +128,34 @@ def test_rows_of_a_result_are_checked_too():
         where.matching(table, "state = 'CA,TX'")
 
 
+@pytest.mark.parametrize(
+    ("clause", "kept", "left_out"),
+    [
+        ("weight_lb < 20", 1, 3),
+        ("NOT weight_lb < 20", 1, 3),
+        ("weight_lb BETWEEN 1 AND 50", 2, 3),
+        ("state = 'TX' AND weight_lb >= 1", 1, 1),
+        ("weight_lb < 20 OR weight_lb IS NULL", 4, 0),
+    ],
+)
+def test_a_cell_that_is_no_number_is_left_out_with_a_note(tmp_path, shop, clause, kept, left_out):
+    path = tmp_path / "orders.csv"
+    cells = ("2,TX", "n/a,TX", ",CA", "30,CA", "-,CA")
+    rows = [
+        f"{n},Ada Lee {n},{n} Main St,Austin,{state},78701,{weight}"
+        for n, cell in enumerate(cells, start=1)
+        for weight, state in [cell.split(",")]
+    ]
+    path.write_text("Order,Name,Address,City,State,Zip,Weight (lb)\n" + "\n".join(rows) + "\n")
+    session = sk.BatchSession(path, shipper=shop).map(service="ground").where(clause)
+    note = f"Left out because `weight_lb` is empty or cannot be read: {left_out} row"
+    assert session.selection.startswith(f"{kept} of 5 orders")
+    assert (note in session.selection) == (left_out > 0)
+    session.preview()
+    assert (note in str(session.summary)) == (left_out > 0)
+    assert bool(session.summary.filter_notes) == (left_out > 0)
+
+
 def test_what_a_clause_of_results_leaves_out_is_said():
     table = pa.table({"state": ["CA", "TX", None]})
     with pytest.warns(UserWarning, match="Left out because `state` is empty: 1 row"):

@@ -191,17 +191,22 @@ def _is_number(text: str) -> bool:
 
 
 def _empty_checks(writer: ClauseWriter, tree: Node, sql: str) -> Iterator[CellCheck]:
-    """Check what <>, NOT IN and NOT LIKE leave out because a cell is empty."""
-    keys = dict.fromkeys(
-        writer.resolve(part).key
-        for node in _negative(tree)
+    """Check what <, >, BETWEEN, <>, NOT IN and NOT LIKE leave out because a cell is empty.
+
+    A cell of numbers or days that cannot be read as one ("n/a") is empty here, too.
+    """
+    columns = {
+        column.key: column
+        for node in (*_negative(tree), *_ordering(tree))
         for part in below(node)
         if part.get("class") == "COLUMN_REF"
-    )
-    for key in keys:
+        for column in [writer.resolve(part)]
+    }
+    for key, column in columns.items():
+        empty = "is empty" if is_text(column) else "is empty or cannot be read"
         yield CellCheck(
             _count(f"{quoted(key)} IS NULL AND ({sql}) IS NULL"),
-            f"Left out because `{key}` is empty: {{rows}}.",
+            f"Left out because `{key}` {empty}: {{rows}}.",
             f"To keep them, add OR {key} IS NULL.",
         )
 
@@ -213,6 +218,12 @@ def _negative(tree: Node) -> Iterable[Node]:
         )
         unlike = node.get("function_name") in {"!~~", "!~~*"}
         if negated or unlike or node.get("type") in _NEGATIVE:
+            yield node
+
+
+def _ordering(tree: Node) -> Iterable[Node]:
+    for node in below(tree):
+        if node.get("type") in _ORDERS or node.get("class") == "BETWEEN":
             yield node
 
 
