@@ -301,6 +301,10 @@ def money_fraction(x: str, currency: str, pieces: str = "1") -> str:
 # -- dates, flags, packaging -----------------------------------------------------------------------
 
 
+_TIME: Final = "(?:[T ](?:[0-9]{1,2}:.*|[^0-9]*))?$"
+"""What may follow a day: its time, and no second day."""
+
+
 def date(x: str) -> str:
     """Return a text as DATE, null when it is none.
 
@@ -312,7 +316,7 @@ def date(x: str) -> str:
     spelled = "['%b %d, %Y', '%b-%d-%Y', '%d %b %Y', '%B %d, %Y', '%d %B %Y']"
     return case(
         (
-            f"regexp_matches({x}, '^[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}(?:$|[T ])')",
+            f"regexp_matches({x}, '^[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}{_TIME}')",
             f"TRY_CAST({x}[:10] AS DATE)",
         ),
         (
@@ -320,11 +324,11 @@ def date(x: str) -> str:
             f"TRY_STRPTIME({x}, '%Y%m%d')::DATE",
         ),
         (
-            f"regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[1-9][0-9]{{3}}(?:$| )')",
+            f"regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[1-9][0-9]{{3}}{_TIME}')",
             f"TRY_STRPTIME({day}, '%m/%d/%Y')::DATE",
         ),
         (
-            f"regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2}}(?:$| )')",
+            f"regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2}}{_TIME}')",
             f"TRY_STRPTIME({day}, '%m/%d/%y')::DATE",
         ),
         (
@@ -344,9 +348,8 @@ def flag(x: str, yes: Sequence[str] = (), no: Sequence[str] = ()) -> str:
 
 def residential(x: str) -> str:
     """Return a text as the residential flag."""
-    homes = ("residential", "res", "r", "home", "house")
-    businesses = ("commercial", "business", "com", "c", "b", "office")
-    return flag(x, homes, businesses)
+    words = word_file("values")["residential"]
+    return flag(x, words["home"], words["business"])
 
 
 _OWN_PACKAGING: Final = (

@@ -42,6 +42,7 @@ _LOSSLESS: Final = (
     ("TIMESTAMP", _ISO_TIME),
 )
 """Types of columns with an unknown heading -> how a value must be written to survive unchanged."""
+# A cell that is still to be said ("TBD", "?") is none of these: to ship without it may be wrong.
 _MISSING: Final = (
     "n/a",
     "na",
@@ -53,9 +54,6 @@ _MISSING: Final = (
     "-",
     "--",
     "---",
-    "?",
-    "tbd",
-    "unknown",
     "n.a.",
     "#value!",
     "#ref!",

@@ -25,6 +25,13 @@ _FORMATS: Final[Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]]] = (
     (r"^[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}\b", ("%Y/%m/%d",), ("%Y/%m/%d",)),
     (r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}$", ("%Y-%m-%d",), ("%Y-%m-%d",)),
     (r"^[0-9]{8}$", ("%Y%m%d",), ("%Y%m%d",)),
+    (r"^[0-9]{4}年[0-9]{1,2}月[0-9]{1,2}日", ("%Y年%m月%d日",), ("%Y年%m月%d日",)),
+    (r"^[0-9]{4}\.[0-9]{1,2}\.[0-9]{1,2}\b", ("%Y.%m.%d",), ("%Y.%m.%d",)),
+    (
+        r"^[0-9]{4}\. [0-9]{1,2}\. [0-9]{1,2}\b",
+        ("%Y. %m. %d.", "%Y. %m. %d"),
+        ("%Y. %m. %d.", "%Y. %m. %d"),
+    ),
     (
         r"^[0-9]{1,2}[- ][A-Za-z]{3}[- ][0-9]{4}\b",
         ("%d-%b-%Y", "%d %b %Y"),
@@ -68,6 +75,7 @@ def date_column(
     """
     c = text.sql
     iso = f"TRY_CAST(replace(regexp_extract({c}, '{_ISO}'), 'T', ' ') AS TIMESTAMP)"
+    iso = f"CASE WHEN {_one_day(c)} THEN {iso} END"
     sql, notes = iso, list(text.notes)
     misfits = count_where(con, table, f"{c} IS NOT NULL AND {iso} IS NULL")
     if misfits:
@@ -85,6 +93,16 @@ def date_column(
         kind="date",
         notes=tuple(notes),
     )
+
+
+def _one_day(c: str) -> str:
+    """Return SQL of whether a text has one day and its time: "2026-12-15 to 12-18" has two.
+
+    The patterns are seldom tried: first letters are compared.
+    """
+    ends = f"length({c}) <= 10"
+    time = f"substr({c}, 11, 1) IN ('T', ' ') AND substr({c}, 12, 1) BETWEEN '0' AND '9'"
+    return f"({ends} OR ({time}) OR NOT regexp_matches(substr({c}, 11), '[0-9]'))"
 
 
 def _formats_of(
@@ -118,6 +136,8 @@ def _formats_of(
         if count
         for form in (eu if use_day else us)
     ]
+    # A year of two digits first: that of four takes "26" for the year 26.
+    chosen.sort(key=lambda form: "%y" not in form)
     formats = [form + clock for form in chosen for clock in (_CLOCKS if clocks else ("",))]
     undecided = two_numbers and not day_first and not month_first
     return formats, _MONTH_ASSUMED if undecided else None
