@@ -7,7 +7,7 @@ that the carrier cannot answer has a problem in its row; it never raises.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar, cast
 
 import numpy as np
@@ -20,14 +20,19 @@ from shipkit.carriers.joint_services import JointServices
 from shipkit.carriers.protocol import ValidatesAddresses, address_validator, tracker
 from shipkit.carriers.tracking import unknown_place
 from shipkit.common.pool import each
-from shipkit.common.words import listed
 from shipkit.errors import AuthenticationFailed, CarrierError, InputError, SettingsError
 from shipkit.models import Address, AddressCheck
-from shipkit.plan.offers import Shopped, best_offers, in_several_currencies
+from shipkit.plan.offers import best_offers, in_several_currencies
 from shipkit.plan.offers import shop as shop_accounts
 from shipkit.plan.outage import refuse_silent_offers
 from shipkit.plan.plan import Edit
-from shipkit.plan.sold_offers import PlacesOf, SoldOffers, sold_offers
+from shipkit.plan.sold_offers import (
+    PlacesOf,
+    sold_offers,
+    unable_by,
+    warnings_of,
+    without_unsold_rows,
+)
 from shipkit.schema import ADDRESS_FIELDS, major
 from shipkit.services import ServiceRule, mover_of
 
@@ -147,8 +152,9 @@ async def shop(
     """
     shopped = await shop_accounts(table, accounts, shipper)
     refuse_silent_offers(shopped.offers)
-    sold = sold_offers(shopped.offers, table, accounts, shipper, places_of)
-    offers = _without_unsold_rows(sold, shopped.offers, accounts)
+    sold = sold_offers(shopped.offers, table, accounts, shipper, places_of, routes=True)
+    offers = without_unsold_rows(sold, shopped.offers, accounts)
+    unable = unable_by(table, accounts, shipper)
     about = table.select(["row_number", "order_id"]).take(offers.column("row"))
     columns = {
         **dict(zip(about.column_names, about.columns, strict=True)),
@@ -160,15 +166,7 @@ async def shop(
             pc.is_valid(offers.column("transit_days")),
         ),
         **_sold(offers, accounts),
-        "warnings": _with_closed(
-            offers,
-            _with_left_out(
-                offers, _with_contents(offers, _with_silence(offers, shopped), accounts)
-            ),
-            sold,
-            shopped.offers,
-            accounts,
-        ),
+        "warnings": warnings_of(offers, sold, shopped, accounts, unable),
     }
     return pa.table([columns[name] for name in SHOP.names], names=SHOP.names).cast(SHOP)
 
@@ -198,110 +196,6 @@ def _sold(offers: pa.Table, accounts: Accounts) -> dict[str, Any]:
         "carrier": pa.array(movers, pa.string()),
         "seller": pa.array([name for name, _ in pairs], pa.string()),
     }
-
-
-def _with_silence(offers: pa.Table, shopped: Shopped) -> Any:
-    """Return the warnings of each offer: also which account has no price for its row, and why."""
-    own = offers.column("warnings")
-    said: dict[int, list[str]] = {}
-    for name, rows in shopped.silent.items():
-        for row, text in rows.items():
-            said.setdefault(row, []).append(f"{name} did not answer: {text}")
-    priced = {*offers.filter(pc.is_valid(offers.column("cost_cents"))).column("row").to_pylist()}
-    for name, refused in shopped.refused.items():
-        for row, (text, _) in refused.items():
-            if row in priced:  # else it is the problem of the row
-                said.setdefault(row, []).append(f"{name} cannot sell it: {text}")
-    if not said:
-        return own
-    lines = zip(offers.column("row").to_pylist(), own.to_pylist(), strict=True)
-    texts = ["; ".join([*([text] if text else []), *said.get(row, ())]) for row, text in lines]
-    return pa.array(texts, pa.string())
-
-
-def _with_contents(offers: pa.Table, warnings: Any, accounts: Accounts) -> Any:
-    """Return the warnings of each offer, with what alone may be sent with its service."""
-    kinds = {
-        code: accounts.services.contents_of(code)
-        for code in offers.column("service").unique().to_pylist()
-        if code is not None
-    }
-    only = {code: f"only for {contents}" for code, contents in kinds.items() if contents}
-    if not only:
-        return warnings
-    services, own = offers.column("service").to_pylist(), warnings.to_pylist()
-    both = ([text, only.get(code)] for code, text in zip(services, own, strict=True))
-    return pa.array(["; ".join(filter(None, texts)) or None for texts in both], pa.string())
-
-
-def _with_left_out(offers: pa.Table, warnings: Any) -> Any:
-    """Return the warnings of each offer, with the services that are left out of its row."""
-    if offers.column("left_out").null_count == offers.num_rows:
-        return warnings
-    both = zip(warnings.to_pylist(), offers.column("left_out").to_pylist(), strict=True)
-    texts = [[own, *(each["why"] for each in unsold or ())] for own, unsold in both]
-    return pa.array(["; ".join(filter(None, some)) or None for some in texts], pa.string())
-
-
-def _without_unsold_rows(sold: SoldOffers, priced: pa.Table, accounts: Accounts) -> pa.Table:
-    """Return the offers, with one problem in place of those of a row that nothing is sold to."""
-    lines = sold.offers.select(["row", "service"]).to_pylist()
-    none: dict[int, list[str]] = {}
-    for line in lines:
-        if line["row"] not in sold.served and line["service"] is not None:
-            none.setdefault(line["row"], []).append(line["service"])
-    if not none:
-        return sold.offers
-    kept = sold.offers.filter(
-        pc.invert(
-            pc.is_in(
-                sold.offers.column("row"), pa.array(list(none), priced.schema.field("row").type)
-            )
-        )
-    )
-    texts = {row: _closed_text(codes, sold.closed[row], accounts) for row, codes in none.items()}
-    problems = [
-        {
-            "row": row,
-            "problem": f"nothing is sold to this row: {text}",
-            "fix": "Correct the row, or ship it with another carrier.",
-        }
-        for row, text in texts.items()
-    ]
-    whole = pa.concat_tables([kept, pa.Table.from_pylist(problems, schema=priced.schema)])
-    return whole.sort_by([("row", "ascending"), ("cost_cents", "ascending")])
-
-
-def _closed_text(codes: Sequence[str], reasons: Mapping[str, str], accounts: Accounts) -> str:
-    """Return which services are left out, and why: "Ground does not deliver to PO boxes"."""
-    named: dict[str, list[str]] = {}
-    for code in codes:
-        named.setdefault(reasons[code], []).append(accounts.services.title_of(code))
-    return "; ".join(f"{listed(titles)} {why}" for why, titles in named.items())
-
-
-def _with_closed(
-    offers: pa.Table, warnings: Any, sold: SoldOffers, priced: pa.Table, accounts: Accounts
-) -> Any:
-    """Return the warnings of each offer, with the services that are not sold to its row."""
-    if not sold.closed:
-        return warnings
-    known: dict[int, list[str]] = {}
-    for line in priced.select(["row", "service"]).to_pylist():
-        if line["service"] in sold.closed.get(line["row"], ()):
-            known.setdefault(line["row"], []).append(line["service"])
-    said = {
-        row: f"left out: {_closed_text(codes, sold.closed[row], accounts)}"
-        for row, codes in known.items()
-    }
-    both = zip(
-        warnings.to_pylist(),
-        offers.column("row").to_pylist(),
-        offers.column("service").to_pylist(),
-        strict=True,
-    )
-    texts = [[own, said.get(row) if service else None] for own, row, service in both]
-    return pa.array(["; ".join(filter(None, some)) or None for some in texts], pa.string())
 
 
 async def check_addresses(table: pa.Table, accounts: Accounts) -> pa.Table:

@@ -20,7 +20,7 @@ from shipkit.models import Address
 from shipkit.schema import problems_table
 from shipkit.services import ServiceEntry, ServiceList
 
-__all__ = ["unreached", "within_reach"]
+__all__ = ["beyond_reach", "unreached", "within_reach"]
 
 _HOME: Final = {
     **dict.fromkeys(("PR", "UM", *AREAS), "US"),
@@ -82,6 +82,21 @@ def within_reach(
     going = np.zeros(asked.num_rows, dtype=bool)
     going[rows[~refused]] = True
     return offers.filter(pa.array(~refused | ~going[rows]))
+
+
+def beyond_reach(
+    offers: pa.Table, asked: pa.Table, offered: ServiceList, shipper: Address
+) -> dict[int, dict[str, str]]:
+    """Return index of a row -> the services among its offers that do not go there, and why."""
+    rows = offers.column("row").to_numpy()
+    services = offers.column("service")
+    refused, routes = _refused(services, asked.take(pa.array(rows)), offered, shipper)
+    found: dict[int, dict[str, str]] = {}
+    for place in np.flatnonzero(refused).tolist():
+        found.setdefault(int(rows[place]), {})[services[place].as_py()] = (
+            f"does not run {routes(place)}"
+        )
+    return found
 
 
 def _refused(

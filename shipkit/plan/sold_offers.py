@@ -6,7 +6,7 @@ take. The rules and rate shopping leave them out alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,13 +16,22 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.accounts import Accounts
 from shipkit.carriers.joint_services import JointServices
+from shipkit.common.words import listed
 from shipkit.models import Address
 from shipkit.plan.asks import unable_rows
-from shipkit.plan.reach import within_reach
+from shipkit.plan.offers import Shopped
+from shipkit.plan.reach import beyond_reach, within_reach
 from shipkit.plan.too_large import too_large
 from shipkit.services import PLACES, ServiceList
 
-__all__ = ["PlacesOf", "SoldOffers", "sold_offers"]
+__all__ = [
+    "PlacesOf",
+    "SoldOffers",
+    "sold_offers",
+    "unable_by",
+    "warnings_of",
+    "without_unsold_rows",
+]
 
 PlacesOf = Callable[[pa.Table], Mapping[int, Sequence[str]]]
 """Returns row number -> the kinds of places of its address that not every service goes to."""
@@ -37,7 +46,8 @@ class SoldOffers:
     offers
         Those that are sold; a row that no service is sold to keeps its own.
     closed
-        Index of a row -> service -> why it is not sold to this address or for this parcel.
+        Index of a row -> service -> why it is not sold to this address or for this parcel. Routes
+        are among the reasons where they were asked for.
     """
 
     offers: pa.Table
@@ -61,6 +71,8 @@ def sold_offers(
     accounts: Accounts,
     shipper: Address,
     places_of: PlacesOf | None = None,
+    *,
+    routes: bool = False,
 ) -> SoldOffers:
     """Return the offers without those of services that are not sold to their row.
 
@@ -68,6 +80,9 @@ def sold_offers(
     ----------
     offers
         :data:`shipkit.carriers.quoting.SHOPPED`, by the rows of `asked`.
+    routes
+        Also note in `closed` which services do not run where their row goes. Rules leave them out
+        without a word: that Ground does not leave the country is no news about a row.
     """
     offered = accounts.services.of_shipper(shipper.country)
     closed: dict[int, dict[str, str]] = {}
@@ -77,9 +92,18 @@ def sold_offers(
         own = closed.setdefault(row, {})
         for code in codes:
             own.setdefault(code, "does not take a parcel of this weight or size")
-    offers = within_reach(offers, asked, offered, shipper)
+    if routes:
+        for row, refused in beyond_reach(offers, asked, offered, shipper).items():
+            closed[row] = refused | closed.get(row, {})
+    else:
+        offers = within_reach(offers, asked, offered, shipper)
     offers = _without_unable(offers, asked, accounts, shipper)
     return SoldOffers(_without_closed(offers, closed), closed)
+
+
+def unable_by(asked: pa.Table, accounts: Accounts, shipper: Address) -> dict[str, dict[int, str]]:
+    """Return account -> index of a row that asks it for what it does not offer -> what that is."""
+    return {account.name: unable_rows(asked, account, shipper) for account in accounts}
 
 
 def _without_unable(
@@ -92,7 +116,7 @@ def _without_unable(
     """
     if accounts.alone:
         return offers
-    unable = {account.name: unable_rows(asked, account, shipper) for account in accounts}
+    unable = unable_by(asked, accounts, shipper)
     if not any(unable.values()):
         return offers
     rows = offers.column("row").to_pylist()
@@ -136,3 +160,114 @@ def _without_closed(offers: pa.Table, closed: Mapping[int, Mapping[str, str]]) -
     for place, offer in zip(at, some, strict=True):
         keep[place] = offer["row"] not in going or offer["service"] not in closed[offer["row"]]
     return offers.filter(pa.array(keep))
+
+
+# -- what rate shopping says about it --------------------------------------------------------------
+
+
+def without_unsold_rows(sold: SoldOffers, priced: pa.Table, accounts: Accounts) -> pa.Table:
+    """Return the offers, with one problem in place of those of a row that nothing is sold to."""
+    lines = sold.offers.select(["row", "service"]).to_pylist()
+    none: dict[int, list[str]] = {}
+    for line in lines:
+        if line["row"] not in sold.served and line["service"] is not None:
+            none.setdefault(line["row"], []).append(line["service"])
+    if not none:
+        return sold.offers
+    rows = pa.array(list(none), priced.schema.field("row").type)
+    kept = sold.offers.filter(pc.invert(pc.is_in(sold.offers.column("row"), rows)))
+    texts = {row: _closed_text(codes, sold.closed[row], accounts) for row, codes in none.items()}
+    problems = [
+        {
+            "row": row,
+            "problem": f"nothing is sold to this row: {text}",
+            "fix": "Correct the row, or ship it with another carrier.",
+        }
+        for row, text in texts.items()
+    ]
+    whole = pa.concat_tables([kept, pa.Table.from_pylist(problems, schema=priced.schema)])
+    return whole.sort_by([("row", "ascending"), ("cost_cents", "ascending")])
+
+
+def warnings_of(
+    offers: pa.Table,
+    sold: SoldOffers,
+    shopped: Shopped,
+    accounts: Accounts,
+    unable: Mapping[str, Mapping[int, str]],
+) -> pa.Array:
+    """Return the warnings of each offer: its own, and what its row is not offered, and why.
+
+    Parameters
+    ----------
+    offers
+        Those that are listed, of `sold`.
+    unable
+        What :func:`unable_by` returned.
+    """
+    of_row: dict[int, list[str]] = {}
+    for row, text in (*_silence(shopped), *_unable(shopped, unable)):
+        of_row.setdefault(row, []).append(text)
+    closed = _closed_texts(sold, shopped.offers, accounts)
+    kinds = {
+        code: accounts.services.contents_of(code)
+        for code in offers.column("service").unique().to_pylist()
+        if code is not None
+    }
+    only = {code: f"only for {contents}" for code, contents in kinds.items() if contents}
+    unsold = offers.column("left_out")
+    if not (of_row or closed or only) and unsold.null_count == offers.num_rows:
+        return offers.column("warnings").combine_chunks()
+    columns = (offers.column(name).to_pylist() for name in ("row", "service", "warnings"))
+    texts = [
+        [
+            own,
+            *(of_row.get(row, ()) if service else ()),
+            only.get(service),
+            *(each["why"] for each in services or ()),
+            closed.get(row) if service else None,
+        ]
+        for row, service, own, services in zip(*columns, unsold.to_pylist(), strict=True)
+    ]
+    return pa.array(["; ".join(filter(None, some)) or None for some in texts], pa.string())
+
+
+def _silence(shopped: Shopped) -> Iterator[tuple[int, str]]:
+    """Yield each row that an account did not answer for, and what happened."""
+    for name, rows in shopped.silent.items():
+        for row, text in rows.items():
+            yield row, f"{name} did not answer: {text}"
+
+
+def _unable(shopped: Shopped, unable: Mapping[str, Mapping[int, str]]) -> Iterator[tuple[int, str]]:
+    """Yield each row that an account does not sell by any service, and why."""
+    for name in dict.fromkeys([*shopped.refused, *unable]):
+        refused = {row: text for row, (text, _) in shopped.refused.get(name, {}).items()}
+        for row, text in {**refused, **unable.get(name, {})}.items():
+            yield row, f"{name} cannot sell it: {text}"
+
+
+def _closed_texts(sold: SoldOffers, priced: pa.Table, accounts: Accounts) -> dict[int, str]:
+    """Return index of a row -> which services have a price and are not sold to it, and why."""
+    if not sold.closed:
+        return {}
+    known: dict[int, list[str]] = {}
+    for line in priced.select(["row", "service"]).to_pylist():
+        if line["service"] in sold.closed.get(line["row"], ()):
+            known.setdefault(line["row"], []).append(line["service"])
+    return {
+        row: f"left out: {_closed_text(codes, sold.closed[row], accounts)}"
+        for row, codes in known.items()
+    }
+
+
+def _closed_text(codes: Sequence[str], reasons: Mapping[str, str], accounts: Accounts) -> str:
+    """Return which services are left out, and why: "Ground does not deliver to PO boxes"."""
+    named: dict[str, list[str]] = {}
+    for code in codes:
+        named.setdefault(reasons[code], []).append(accounts.services.title_of(code))
+    return "; ".join(f"{listed(t)} {_of_several(why, t)}" for why, t in named.items())
+
+
+def _of_several(why: str, titles: Sequence[str]) -> str:
+    return why.replace("does not", "do not") if len(titles) > 1 else why

@@ -10,7 +10,7 @@ import pytest
 from shipkit.carriers.quoting import SHOPPED
 from shipkit.carriers.ups.service_level import SERVICES as UPS
 from shipkit.models import Address
-from shipkit.plan.reach import unreached, within_reach
+from shipkit.plan.reach import beyond_reach, unreached, within_reach
 from shipkit.schema import SHIPMENTS
 from shipkit.services import ServiceEntry, ServiceList
 
@@ -124,3 +124,5 @@ def test_a_rule_does_not_choose_what_does_not_go_there_while_another_does() -> N
         (2, "home"),
         (3, None),
     ]
+    why = "does not run from US to DE"
+    assert beyond_reach(offers, asked, POST, TEXAS) == {0: {"home": why}, 1: {"home": why}}

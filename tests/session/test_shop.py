@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import shipkit as sk
@@ -117,3 +119,42 @@ def test_shop_sees_edits_and_buys_nothing(session):
     session.edit("order_id = '1'", weight_lb=30)
     assert set(session.shop().query("order_id == '1'").billable_weight_lb) == {30.0}
     assert session.job_id is None
+
+
+def test_a_service_that_does_not_go_where_a_row_goes_is_named(tmp_path):
+    class Abroad(sk.SandboxCarrier):
+        """Has a price for services within the country everywhere, as some carriers have."""
+
+        async def shop_table(self, table, shipper, pacer=None):
+            at = table.schema.get_field_index("country")
+            home = table.set_column(at, table.schema.field(at), pa.array(["US"] * len(table)))
+            return await super().shop_table(home, shipper, pacer)
+
+    away = {"city": "Berlin", "state": "", "zip": "10119", "country": "DE"}
+    rows = [{**ROWS[0], "country": "US"}, {**ROWS[1], **away}]
+    carrier = Abroad(home=tmp_path)
+    with sk.BatchSession(
+        pd.DataFrame(rows), shipper=SHOP, home=tmp_path, carrier=carrier
+    ) as session:
+        frame = session.shop()
+    assert frame[frame.row_number == 1].warnings.isna().all()
+    [line] = frame[frame.row_number == 2].to_dict("records")
+    assert line["problem"].startswith("nothing is sold to this row: ")
+    assert line["problem"].endswith("do not run from US to DE")
+
+
+def test_an_option_that_the_only_carrier_does_not_offer_is_named_next_to_its_prices(tmp_path):
+    carrier = sk.SandboxCarrier(home=tmp_path)
+    able = carrier.capabilities
+    carrier.capabilities = dataclasses.replace(able, options=able.options - {"signature"})
+    rows = [{**ROWS[0], "signature": "adult"}, {**ROWS[1], "signature": ""}]
+    with sk.BatchSession(
+        pd.DataFrame(rows), shipper=SHOP, home=tmp_path, carrier=carrier
+    ) as session:
+        frame = session.shop()
+        held = session.map(service="ground", ship_date=dt.date(2026, 12, 7)).preview().problem
+        assert held.str.contains("signature", na=False).tolist() == [True, False]
+    assert set(frame[frame.row_number == 1].warnings) == {
+        "sandbox cannot sell it: it does not offer signature"
+    }
+    assert frame[frame.row_number == 2].warnings.isna().all()

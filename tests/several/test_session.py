@@ -284,6 +284,11 @@ def test_an_option_that_one_account_does_not_offer_is_named(tmp_path, cards):
         frame = session.preview()
         assert frame["seller"].tolist() == ["usual", *["plain"] * 5]
         [said] = session.problems.query("code == 'account_left_out'")["problem"]
+        shopped = session.shop()
+        own = shopped[shopped["row_number"] == 1]
+        assert set(own["seller"]) == {"usual"}
+        assert set(own["warnings"]) == {"plain cannot sell it: it does not offer signature"}
+        assert shopped[shopped["row_number"] > 1]["warnings"].isna().all()
     assert said.endswith("which cannot sell this row: it does not offer signature")
 
 

@@ -340,8 +340,8 @@ def test_shop_shows_what_a_rule_may_choose(ups_env: Any, shop: sk.Address) -> No
         assert by_row[n]["service"].tolist() == ["ground_saver"]
         assert by_row[n]["cheapest"].tolist() == [True]
     assert "Ground, 3 Day Select" in by_row[2]["warnings"].iloc[0]
-    assert by_row[2]["warnings"].iloc[0].endswith("more does not deliver to PO boxes")
+    assert by_row[2]["warnings"].iloc[0].endswith("more do not deliver to PO boxes")
     assert by_row[4]["service"].isna().all()
-    assert "does not deliver to PO boxes" in by_row[4]["problem"].iloc[0]
+    assert "do not deliver to PO boxes" in by_row[4]["problem"].iloc[0]
     assert preview["service"].tolist()[:3] == ["ground_saver"] * 3
     assert "does not deliver to PO boxes" in preview["problem"][3]
