@@ -255,3 +255,90 @@ def test_a_chart_without_an_origin_and_a_scan_are_refused(folder: Path, tmp_path
         RateCard.from_files(
             zones=tmp_path / "scan.pdf", rates={"Ground": folder / "rates.csv"}, carrier="fedex"
         )
+
+
+def fedex_card(
+    folder: Path, lines: list[str], name: str = "27700-27999.pdf", **more: str
+) -> RateCard:
+    path = folder / name
+    path.write_bytes(pdf_of(lines))
+    zones = [2, 3, 4, 5, 8, 9, 10, 25]
+    prices = ",".join(f"{zone}.00" for zone in zones)
+    rates = folder / "prices.csv"
+    rates.write_text(f"Weight,{','.join(map(str, zones))}\n1,{prices}\n")
+    both = {"Ground": rates, "2Day": rates}
+    return RateCard.from_files(zones=path, rates=both, carrier="fedex", **more)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("00500-08999 4 10000-19999 3", "00500-08999 10000-19999 3"),  # a zone is missing
+        ("00500-08999 4 10000-19999 3", "500-8999 4 10000-19999 3"),  # zeros are lost
+        ("00500-08999 4 10000-19999 3", "005-089 4 100-199 3"),
+        ("28000-28049 2 28050-28099 3", "28000-28049 2 5 28050-28099 3 5"),  # which is Ground's?
+        ("99500-99799 10 25", "99500-99799 10"),
+        ("99500-99799 10 25", "99500-99799 10 -"),
+    ],
+)
+def test_a_destination_of_fedex_that_is_not_read_is_named(
+    tmp_path: Path, line: str, instead: str
+) -> None:
+    """It was left out, and its orders had no zone; or the first of two zones was Ground's."""
+    lines = [instead if one == line else one for one in FEDEX_LINES]
+    with pytest.raises(RateCardError, match=f"line {lines.index(instead) + 1}: .* is not read"):
+        fedex_card(tmp_path, lines)
+
+
+@pytest.mark.parametrize(
+    "title", ["Alaska and Hawaii", "Hawaii, Alaska and Puerto Rico", "Alaska, Hawaii, Puerto Rico"]
+)
+def test_alaska_has_its_own_zones_under_any_title(tmp_path: Path, title: str) -> None:
+    card = fedex_card(tmp_path, [*FEDEX_LINES[:6], title, *FEDEX_LINES[7:]])
+    assert zone(card, "99501", "fedex:2_day") == "10"
+    assert zone(card, "99501", "fedex:ground") == "25"
+    with pytest.raises(RateCardError, match="line 8: 995 is not in the contiguous states"):
+        fedex_card(tmp_path, [*FEDEX_LINES[:6], *FEDEX_LINES[7:]])
+
+
+def test_columns_of_fedex_are_those_of_their_headings(tmp_path: Path) -> None:
+    lines = [*FEDEX_LINES[:7], "Destination ZIP Ground Express", *FEDEX_LINES[8:]]
+    card = fedex_card(tmp_path, lines)
+    assert zone(card, "99501", "fedex:2_day") == "25"
+    assert zone(card, "99501", "fedex:ground") == "10"
+    near = ["Destination ZIP Express Ground", "00500-08999 4 5 10000-19999 3 NA"]
+    card = fedex_card(tmp_path, [*FEDEX_LINES[:3], *near, *FEDEX_LINES[6:]])
+    assert [zone(card, "08540", f"fedex:{name}") for name in ("2_day", "ground")] == ["4", "5"]
+    assert [zone(card, "10001", f"fedex:{name}") for name in ("2_day", "ground")] == ["3", None]
+
+
+def test_what_is_around_the_zones_of_fedex_is_no_destination(tmp_path: Path) -> None:
+    more = ["Effective January 5, 2026", "Call 1.800.463.3339 or 1-800-463-3339", "Page 2 of 4"]
+    again = ["2", "Origin ZIP 27700-27999 (continued)"]
+    card = fedex_card(tmp_path, [*FEDEX_LINES[:6], *more, *again, *FEDEX_LINES[6:], *more])
+    assert zone(card, "10001", "fedex:ground") == "3"
+
+
+def test_the_origin_that_a_zone_file_of_fedex_names_is_its_own(tmp_path: Path) -> None:
+    card = fedex_card(tmp_path, FEDEX_LINES, "zones.pdf")
+    assert zone(card, "10001", "fedex:ground", "278") == "3"
+    with pytest.raises(RateCardError, match="shipments from 277 to 279, and origin='90210'"):
+        fedex_card(tmp_path, FEDEX_LINES, "zones.pdf", origin="90210")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("From,To,Zone\n005,089,4\n100,199,3\n", "no line is for shipments from 277"),
+        ("Origin,Dest ZIP,Zone\n277,8540,3\n277,601,4\n", "line 3, column B: '601' may be the pre"),
+    ],
+)
+def test_a_table_of_zones_that_can_be_read_in_two_ways_is_refused(
+    folder: Path, tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "zones.csv"
+    path.write_text(text)
+    with pytest.raises(RateCardError, match=words):
+        RateCard.from_files(
+            zones=path, rates={"2Day": folder / "rates.csv"}, carrier="fedex", origin="27703"
+        )

@@ -17,11 +17,22 @@ from dataclasses import dataclass
 
 from shipkit.carriers.ratecard.sheets import Sheet, heading_key
 
-__all__ = ["ChartCell", "fedex_cells", "origins_named", "usps_cells"]
+__all__ = ["ChartCell", "fedex_cells", "origins_named", "origins_stated", "usps_cells"]
 
 _RANGE = re.compile(r"(\d{3,5})\s*-+\s*(\d{3,5})|(\d{3,5})")
 _MARKS = "*+ "
-_FEDEX_PART = re.compile(r"Alaska,\s*Hawaii", re.IGNORECASE)
+_STATED = re.compile(
+    r"\borigin(?:ating|s)?\b[^\d]{0,30}?(\d{3})(?:\d\d)?(?:\s*-+\s*(\d{3})(?:\d\d)?)?(?![\d-])",
+    re.IGNORECASE,
+)
+_FEDEX_PART = re.compile(
+    r"(?:Alaska|Hawaii)\s*(?:,|&|/|and)\s*(?:Hawaii|Alaska|Puerto)", re.IGNORECASE
+)
+_UNREAD = re.compile(r"(?<![\w.-])\d{3,5}\s*-\s*\d{3,5}(?![\w-])|(?<![\w.-])\d{5}(?![\w-])")
+"""A destination that no zone was read for; telephone numbers have more parts."""
+_LEFT_ZONE = re.compile(r"(?<![\w.,-])\d{1,3}(?![\w.,-])")
+_AWAY = frozenset({"967", "968", "995", "996", "997", "998", "999"})
+"""ZIP3s of Hawaii and Alaska."""
 _ONE_ZONE = re.compile(r"(\d{5})(?:\s*-\s*(\d{5}))?\s+(\d{1,3}|NA|\*)(?![\d-])")
 _TWO_ZONES = re.compile(r"(\d{5})(?:\s*-\s*(\d{5}))?\s+(\d{1,3}|NA|\*)\s+(\d{1,3}|NA|\*)(?![\d-])")
 _GROUND = ("Ground", "Home Delivery", "Ground Economy")
@@ -55,6 +66,15 @@ def origins_named(sheet: Sheet) -> list[str]:
     """Return the origin ZIP3s that the name of a file or sheet is: "277", "43000-43299"."""
     for name in (sheet.title, sheet.file.rsplit(".", 1)[0]):
         found = re.fullmatch(r"\D*?(\d{3})(?:\d\d)?(?:-(\d{3})(?:\d\d)?)?\D*", name)
+        if found:
+            return [f"{n:03}" for n in range(int(found[1]), int(found[2] or found[1]) + 1)]
+    return []
+
+
+def origins_stated(sheet: Sheet) -> list[str]:
+    """Return the origin ZIP3s that a line of the file names: "Origin ZIP 43000-43299"."""
+    for row in sheet.rows[:20]:
+        found = _STATED.search(" ".join(cell for cell in row if cell))
         if found:
             return [f"{n:03}" for n in range(int(found[1]), int(found[2] or found[1]) + 1)]
     return []
@@ -99,34 +119,86 @@ def usps_cells(sheet: Sheet) -> list[ChartCell]:
 
 
 def fedex_cells(sheet: Sheet) -> list[ChartCell]:
-    """Return the cells of a zone file of FedEx, none for another file."""
+    """Return the cells of a zone file of FedEx, none for another file.
+
+    Raises
+    ------
+    RateCardError
+        A destination has no zone that can be read, or it is not clear which column is Ground's.
+    """
     lines = [" ".join(cell for cell in row if cell) for row in sheet.rows]
     whole = "\n".join(lines)
-    if not re.search("fedex", whole, re.IGNORECASE) or not re.search(r"Contiguous", whole):
+    if not re.search("fedex", whole, re.IGNORECASE) or "Contiguous" not in whole:
         return []
-    split = _FEDEX_PART.search(whole)
-    near, far = (whole[: split.start()], whole[split.start() :]) if split else (whole, "")
-    cells = list(
-        _near(near[near.index("Contiguous") :], whole.count("\n", 0, near.index("Contiguous")))
-    )
-    return [*cells, *_far(far, near.count("\n"))]
+    start, split = whole.index("Contiguous"), _FEDEX_PART.search(whole)
+    end = split.start() if split else len(whole)
+    parts = [_FedExPart(sheet, whole[start:end], whole.count("\n", 0, start))]
+    if split:
+        parts.append(_FedExPart(sheet, whole[end:], whole.count("\n", 0, end), far=True))
+    return [cell for part in parts for cell in part.cells()]
 
 
-def _near(text: str, above: int) -> Iterator[ChartCell]:
-    for found in _ONE_ZONE.finditer(text):
-        if found[3] not in {"NA", "*"}:
-            row = above + text.count("\n", 0, found.start())
+@dataclass(frozen=True)
+class _FedExPart:
+    """A part of a zone file: the contiguous states, or Alaska, Hawaii and Puerto Rico."""
+
+    sheet: Sheet
+    text: str
+    above: int
+    """How many lines of the file are above it."""
+    far: bool = False
+
+    def cells(self) -> Iterator[ChartCell]:
+        """Yield the zones of the part."""
+        columns = self._columns()
+        kind = _ONE_ZONE if len(columns) == 1 else _TWO_ZONES
+        rest = list(self.text)
+        for found in kind.finditer(self.text):
+            rest[found.start() : found.end()] = " " * (found.end() - found.start())
+            row = self._row(found.start())
             ends = _ends(found[1], found[2] or found[1])
-            yield ChartCell(row, found[0], found[3], (*_GROUND, *_EXPRESS), destinations=ends)
-
-
-def _far(text: str, above: int) -> Iterator[ChartCell]:
-    for found in _TWO_ZONES.finditer(text):
-        row = above + text.count("\n", 0, found.start())
-        ends = _ends(found[1], found[2] or found[1])
-        for zone, services in ((found[3], _EXPRESS), (found[4], _GROUND)):
-            if zone not in {"NA", "*"}:
+            away = next((end for end in ends if not self.far and end[:3] in _AWAY), None)
+            for zone, services in zip(found.groups()[2:], columns, strict=True):
+                if zone in {"NA", "*"}:
+                    continue
+                if away:
+                    raise self.sheet.error(
+                        f"{away} is not in the contiguous states, and no line above it begins the "
+                        "part of Alaska, Hawaii and Puerto Rico.",
+                        fix="Give the file as published.",
+                        row=row,
+                    )
                 yield ChartCell(row, found[0], zone, services, destinations=ends)
+        self._refuse_rest("".join(rest))
+
+    def _columns(self) -> list[tuple[str, ...]]:
+        """Return the services of each column of zones, in the order of the headings."""
+        first = _ONE_ZONE.search(self.text)
+        heading = self.text[: first.start() if first else 0]
+        named: dict[tuple[str, ...], int] = {
+            services: found.start()
+            for word, services in (("Express", _EXPRESS), ("Ground", _GROUND))
+            if (found := re.search(rf"\b{word}\b", heading, re.IGNORECASE))
+        }
+        if len(named) == 2:
+            return sorted(named, key=lambda services: named[services])
+        return [_EXPRESS, _GROUND] if self.far else [(*_GROUND, *_EXPRESS)]
+
+    def _refuse_rest(self, rest: str) -> None:
+        """Raise RateCardError where a destination, or a second zone, was not read."""
+        at = 0
+        for line, own in zip(rest.split("\n"), self.text.split("\n"), strict=True):
+            unread = _UNREAD.search(line) or (line != own and _LEFT_ZONE.search(line))
+            if unread and not re.search("origin", own, re.IGNORECASE):
+                raise self.sheet.error(
+                    f"{own!r} is not read: {unread[0].strip()!r} has no zone, or more than one.",
+                    fix="Give the file as published, or a table of destinations and zones.",
+                    row=self._row(at),
+                )
+            at += len(line) + 1
+
+    def _row(self, place: int) -> int:
+        return self.above + self.text.count("\n", 0, place)
 
 
 def _ends(first: str, last: str) -> tuple[str, ...]:

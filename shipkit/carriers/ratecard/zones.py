@@ -17,7 +17,12 @@ import pyarrow as pa
 
 from shipkit.carriers.easypost.catalog import SERVICES as SOLD_BY_EASYPOST
 from shipkit.carriers.ratecard import CARD_SERVICES, ZONES
-from shipkit.carriers.ratecard.carrier_charts import fedex_cells, origins_named, usps_cells
+from shipkit.carriers.ratecard.carrier_charts import (
+    fedex_cells,
+    origins_named,
+    origins_stated,
+    usps_cells,
+)
 from shipkit.carriers.ratecard.sheets import Sheet, heading_key
 from shipkit.common.places import zip3_states
 from shipkit.common.words import listed
@@ -292,10 +297,11 @@ def _of_chart(sheet: Sheet, services: Mapping[str, str], origin: str | None) -> 
     cells = usps_cells(sheet) or fedex_cells(sheet)
     if not cells:
         return []
-    named = origins_named(sheet)
+    named, stated = origins_named(sheet), origins_stated(sheet)
+    _demand_origin(sheet, stated, origin)
     if re.fullmatch(r"\d{3}|\d{5}-\d{5}", sheet.title):  # "chart 100" may name no place
         _demand_origin(sheet, named, origin)
-    starts = [origin[:3]] if origin else named
+    starts = [origin[:3]] if origin else stated or named
     if not starts:
         raise sheet.error(
             "nothing says where shipments start.",
@@ -355,6 +361,9 @@ def _of_table(sheet: Sheet, services: Mapping[str, str], origin: str | None) -> 
             fix='Add a column "origin", or pass origin="782" (the first three digits of your ZIP).',
             row=head,
         )
+    if start is not None and own is not None:
+        _demand_column_of_origin(sheet, head, start, own)
+    _refuse_lost_zeros(sheet, head, to)
     service_column, zone_column = (
         keys.index(name) if name in keys else None for name in ("service", "zone")
     )
@@ -377,6 +386,41 @@ def _of_table(sheet: Sheet, services: Mapping[str, str], origin: str | None) -> 
                 else _service(sheet, row, service_column, services)
             }
         yield from _line(sheet, row, origins, _destinations(sheet, row, to), columns)
+
+
+def _demand_column_of_origin(sheet: Sheet, head: int, column: int, origin: str) -> None:
+    """Raise RateCardError where no line is for the origin that was given.
+
+    Columns "From" and "To" may be the two ends of a range of destinations.
+    """
+    rows = [row for row in range(head + 1, len(sheet.rows)) if any(sheet.rows[row])]
+    if rows and not any(origin[:3] in _prefixes(_destinations(sheet, row, column)) for row in rows):
+        raise sheet.error(
+            f"no line is for shipments from {origin[:3]}: the column of origins is "
+            f"{sheet.cell(head, column)!r}.",
+            fix="Give the file of your own ZIP. Where it is the start of a range of destinations, "
+            "write the range in one column, as 005-089.",
+            row=head,
+            column=column,
+        )
+
+
+def _refuse_lost_zeros(sheet: Sheet, head: int, column: int) -> None:
+    """Raise RateCardError where a destination may be a ZIP3 or a ZIP that lost its zeros.
+
+    A spreadsheet writes 00601 as 601. Where others have four digits, ZIPs have lost theirs.
+    """
+    cells = {row: sheet.cell(row, column) for row in range(head + 1, len(sheet.rows))}
+    short = [row for row, text in cells.items() if re.fullmatch(r"\d{1,3}", text)]
+    if short and any(re.fullmatch(r"\d{4}", text) for text in cells.values()):
+        text = cells[short[0]]
+        raise sheet.error(
+            f"{text!r} may be the prefix {text:0>3} or the ZIP {text:0>5}: ZIPs of this column "
+            "have lost their zeros.",
+            fix="Write the column as text, with all digits.",
+            row=short[0],
+            column=column,
+        )
 
 
 def _line(
