@@ -6,7 +6,7 @@ The accounts are those of the sandbox or, ``--over http``, EasyPost, USPS and UP
 servers, each in a process of its own. Every row is priced by every account, the cheapest that
 arrives within 4 days is approved once and bought. Prices and days differ by weight and distance, so
 that each account wins a share of the rows. After a third of the labels, one account takes no more
-(the sandbox refuses everything, EasyPost's balance is empty): its breaker opens, the others
+(the sandbox refuses its key, EasyPost's balance is empty): its breaker opens, the others
 finish. Then that account works again, and a resume, in a session opened from disk, buys the rest.
 Labels are merged into one file and the numbers written back. Printed as JSON: figures, CPU seconds
 by step, what must be 0, and what the run claims and did not show (too few rows, say): then it ends
@@ -79,7 +79,7 @@ class Sandboxes:
 
     def stop_one(self) -> None:
         """Let an account take no more; the next program finds it well again."""
-        self.used[self.stops].faults = Faults(reject=1.0)
+        self.used[self.stops].faults = Faults(auth_refused=True)
 
     def sold(self) -> dict[str, list[tuple[str, str]]]:
         """Return account -> reference and tracking number of what it sold and did not void."""
