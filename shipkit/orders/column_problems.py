@@ -64,7 +64,7 @@ def instruction_problems(
             each.fix(use.name),
             each.asks.severity,
             f"coalesce({each.condition(_lowered(use.key))}, false)",
-            by_cell=True,
+            (use.key,),
         )
         for use in uses
         for each in use.cells
@@ -129,18 +129,17 @@ class _Asking(NamedTuple):
     fix: str
     severity: str
     condition: str
-    by_cell: bool = False
-    """Whether the condition reads this column alone."""
+    cells: tuple[str, ...] = ()
+    """Keys of the columns that the condition reads, where cells repeat; else all lines are."""
 
     def any_sql(self, lines: Relation) -> str:
         """Return SQL of whether any line asks.
 
-        What reads one column is asked of its different cells: they are few in a column of options,
-        and the pattern is long.
+        What reads columns of options is asked of their different cells: they are few, and the
+        pattern is long.
         """
-        rows = (
-            f"(SELECT DISTINCT {quoted(self.key)} FROM {lines.sql})" if self.by_cell else lines.sql
-        )
+        keys = ", ".join(map(quoted, self.cells))
+        rows = f"(SELECT DISTINCT {keys} FROM {lines.sql})" if keys else lines.sql
         # Not a WHERE: that would be pushed below the DISTINCT, to all lines.
         return f"(SELECT bool_or({self.condition}) FROM {rows})"
 
@@ -219,7 +218,7 @@ def _of_carriers(uses: Sequence[ColumnUse]) -> list[_Asking]:
                 f'map(columns={{"company": {name}}}).'
             )
             condition = names_only_a_carrier_sql(cell)
-            found.append(_Asking(use.key, problem, fix, "error", condition, by_cell=True))
+            found.append(_Asking(use.key, problem, fix, "error", condition, (use.key,)))
         if use.carriers and not use.may_be_carrier:
             problem = f"the column {name} does not name one carrier that is known"
             fix = (
@@ -227,13 +226,14 @@ def _of_carriers(uses: Sequence[ColumnUse]) -> list[_Asking]:
                 f"services are right without it: map(ignore=[{name}])."
             )
             condition = f"coalesce({own} <> 1, false)"
-            found.append(_Asking(use.key, problem, fix, "error", condition, by_cell=True))
+            found.append(_Asking(use.key, problem, fix, "error", condition, (use.key,)))
         if len(use.carriers) > 1:
             problem = f"{name} names another carrier than {names[use.carriers[0]]}"
             fix = f"Correct one of them, or set one aside: map(ignore=[{name}])."
             joined = carriers_named_sql(carrier_cells_sql(use.carriers))
             condition = f"coalesce({own} = 1 AND {joined} > 1, false)"
-            found.append(_Asking(use.key, problem, fix, "error", condition))
+            cells = tuple(dict.fromkeys((use.key, *use.carriers)))
+            found.append(_Asking(use.key, problem, fix, "error", condition, cells))
     return found
 
 
@@ -245,7 +245,7 @@ def unread_columns(
     if not open_uses:
         return []
     counts = (
-        _unread_sql(use)
+        _unread_sql(use, lines)
         if use.asks is None
         else f"count(*) FILTER ({_asks_sql(use.key, use.asks, None)})"
         for use in open_uses
@@ -254,12 +254,14 @@ def unread_columns(
     return [use.name for use, count in zip(open_uses, found, strict=True) if count]
 
 
-def _unread_sql(use: ColumnUse) -> str:
+def _unread_sql(use: ColumnUse, lines: Relation) -> str:
     """Return SQL of how many cells of a column are not understood."""
     key = quoted(use.key)
     if not use.carriers:
         return f"count({key})"
-    return f"count({key}) FILTER (coalesce({carriers_named_sql(f'{key}::VARCHAR')} <> 1, true))"
+    unread = f"coalesce({carriers_named_sql(f'{key}::VARCHAR')} <> 1, true)"
+    cells = f"SELECT {key}, count({key}) AS its_count FROM {lines.sql} GROUP BY {key}"
+    return f"(SELECT coalesce(sum(its_count) FILTER ({unread}), 0) FROM ({cells}))"
 
 
 def unread_text(headings: Sequence[str]) -> str:

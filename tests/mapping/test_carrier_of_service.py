@@ -297,3 +297,19 @@ def test_a_default_service_is_that_of_the_carrier_next_to_it(heading):
     assert list(frame["service"].fillna("")) == ["", "ground", ""]
     assert list(held["row_number"]) == [1, 3]
     assert list(again["service"].fillna("")) == ["", "ground", ""]
+
+
+def test_a_pair_of_cells_is_read_once_and_each_row_has_its_own():
+    pairs = [("FedEx", "Ground"), ("UPS", "Ground"), (None, "Ground"), ("UPS", None), (None, None)]
+    means = ["fedex:Ground", "ups:Ground", "Ground", None, None]
+    with sk.BatchSession(rows(*pairs * 700), shipper=SHOP, carrier=easypost()) as session:
+        mapped = session._planner.mapped()
+        assert len(session._planner.con.sql(f"FROM {mapped.relation.sql}")) == 3500
+        query = f"SELECT service FROM {mapped.relation.sql} ORDER BY row_number"
+        assert [row[0] for row in session._planner.con.sql(query).fetchall()] == means * 700
+        assert (
+            "SELECT DISTINCT"
+            in session._planner.con.sql(
+                "SELECT string_agg(sql, '') FROM duckdb_views() WHERE view_name = 'mapped'"
+            ).fetchall()[0][0]
+        )

@@ -303,8 +303,11 @@ def _select(
     selection: Relation,
 ) -> str:
     """Return the statement that fills the mapped relation from the selected orders."""
+    joined = {name: leaf for name, leaf in leaves.items() if leaf.by_cells}
+    sql = {name: leaf.sql for name, leaf in leaves.items()}
+    sql |= {name: f"its_{name}.its_value" for name in joined}
     values = ",\n            ".join(
-        f"{leaves[name].sql if name in leaves else 'NULL::VARCHAR'} AS {name}" for name in LEAVES
+        f"{sql.get(name, 'NULL::VARCHAR')} AS {name}" for name in LEAVES
     )
     pairs = ", ".join(
         f"{{key: {quote(key)}, value: {leaf.sql}::VARCHAR}}" for key, leaf in references.items()
@@ -320,8 +323,24 @@ def _select(
             NULL::{PARCELS_TYPE} AS more_parcels,
             1 AS parcel_count,
             NULL::{CUSTOMS_TYPE} AS customs
-        FROM {selection.sql}
+        FROM {selection.sql} its
+        {" ".join(_join(name, leaf, selection) for name, leaf in joined.items())}
     """
+
+
+def _join(name: str, leaf: ColumnLeaf, selection: Relation) -> str:
+    """Return the join of a leaf that is read once for each different cells of its columns."""
+    keys = ", ".join(map(quoted, leaf.columns))
+    # Names of their own: the other leaves read the columns of the selection by their bare names.
+    named = ", ".join(f"{quoted(key)} AS its_{n}" for n, key in enumerate(leaf.columns))
+    on = " AND ".join(
+        f"its_{name}.its_{n} IS NOT DISTINCT FROM its.{quoted(key)}"
+        for n, key in enumerate(leaf.columns)
+    )
+    return f"""LEFT JOIN (
+            SELECT {named}, {leaf.sql} AS its_value
+            FROM (SELECT DISTINCT {keys} FROM {selection.sql})
+        ) its_{name} ON {on}"""
 
 
 def _defaulted(
