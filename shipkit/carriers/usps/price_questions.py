@@ -90,6 +90,8 @@ class _Answered:
     answers: list[PriceAnswer]
     fresh: bool
     """Whether one of them was asked for now."""
+    compared: list[PriceAnswer] = field(default_factory=list)
+    """Answers that are kept of a comparison of the same parcels, which know the delivery days."""
 
 
 class PriceQuestions:
@@ -127,7 +129,7 @@ class PriceQuestions:
         check(shipment, shipper, parcels=self._client.quota.per_hour)
         asked = questions_of(shipment, *self._from_and_day(shipment, shipper))
         answers = [await self._answer(question, compare=False) for question in asked]
-        return self._rate(shipment, shipper, answers)
+        return self._rate(shipment, shipper, answers, self._compared(asked))
 
     async def products(
         self, shipment: Shipment, shipper: Address, day: dt.date
@@ -156,7 +158,7 @@ class PriceQuestions:
                 lines.append(refused_line(service, found))
                 continue
             try:
-                rate = self._rate(found.shipment, shipper, found.answers)
+                rate = self._rate(found.shipment, shipper, found.answers, found.compared)
                 lines.append(quote_line(rate, "quoted" if found.fresh else "cached"))
             except CarrierRejected as error:
                 lines.append(refused_line(service, error))
@@ -202,6 +204,7 @@ class PriceQuestions:
             for question in row.questions
         }
         known = self._kept(list(wanted))
+        compared = {} if compare else self._all_compared(drafted)
         fresh = {key: question for key, question in wanted.items() if key not in known}
         labels = sum(len(row.questions) for row in drafted)
         self._forecast(wanted.values(), list(fresh.values()), labels, compare=compare)
@@ -228,9 +231,29 @@ class PriceQuestions:
             if error is not None:
                 return error
             fresh_ones = any(key in fresh for key in keys)
-            return _Answered(row.shipment, [known[key] for key in keys], fresh_ones)
+            answers = [known[key] for key in keys]
+            return _Answered(row.shipment, answers, fresh_ones, compared.get(id(row), []))
 
         return [(service, answered(row)) for service, row in rows]
+
+    def _all_compared(self, drafted: Sequence[_Drafted]) -> dict[int, list[PriceAnswer]]:
+        """Return the kept comparisons of rows that have one of each parcel, by the row's id."""
+        keys = {
+            id(row): [self._key(question, compare=True) for question in row.questions]
+            for row in drafted
+        }
+        known = self._kept(list(dict.fromkeys(key for some in keys.values() for key in some)))
+        return {
+            row: [known[key] for key in some]
+            for row, some in keys.items()
+            if all(key in known for key in some)
+        }
+
+    def _compared(self, asked: Sequence[Question]) -> list[PriceAnswer]:
+        """Return the kept comparisons of a row's parcels, none where one is missing."""
+        keys = [self._key(question, compare=True) for question in asked]
+        known = self._kept(keys)
+        return [known[key] for key in keys] if all(key in known for key in keys) else []
 
     def _drafted(
         self, row: dict[str, Any], shipper: Address, *, compare: bool
@@ -324,14 +347,25 @@ class PriceQuestions:
         pairs = zip(answers, shipment.parcels, strict=True)
         return [best_product(a, shipment, parcel, self._price_type) for a, parcel in pairs]
 
-    def _rate(self, shipment: Shipment, shipper: Address, answers: Sequence[PriceAnswer]) -> Rate:
-        """Return the price of all parcels: postage in `base_cents`, fees and extras apart."""
+    def _rate(
+        self,
+        shipment: Shipment,
+        shipper: Address,
+        answers: Sequence[PriceAnswer],
+        compared: Sequence[PriceAnswer] = (),
+    ) -> Rate:
+        """Return the price of all parcels: postage in `base_cents`, fees and extras apart.
+
+        The price API knows no delivery days. Where a comparison of the same parcels is kept, its
+        days are the service's.
+        """
         chosen = self._chosen(shipment, answers)
         extras = [extras_of(shipment, parcel) for parcel in shipment.parcels]
         total = sum(one.total(codes) for one, codes in zip(chosen, extras, strict=True))
         base = sum(one.postage for one in chosen)
-        days = [one.days for one in chosen]
-        dates = [one.date for one in chosen]
+        timed = self._timed(shipment, compared) or chosen
+        days = [one.days for one in timed]
+        dates = [one.date for one in timed]
         weights = [one.weight for one in chosen]
         return Rate(
             service=shipment.service,
@@ -344,6 +378,15 @@ class PriceQuestions:
             other_cents=total - base or None,
             warnings=tuple(dict.fromkeys(self._warnings(shipment, shipper, chosen))),
         )
+
+    def _timed(self, shipment: Shipment, compared: Sequence[PriceAnswer]) -> list[PricedProduct]:
+        """Return the products of a comparison that a shipment's service is."""
+        if not compared:
+            return []
+        try:
+            return self._chosen(shipment, compared)
+        except CarrierRejected:  # the two resources do not list the same products
+            return []
 
     def _warnings(
         self, shipment: Shipment, shipper: Address, chosen: Sequence[PricedProduct]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
@@ -105,6 +106,21 @@ def test_a_second_preview_asks_nothing_and_a_rule_knows_days(served: Any) -> Non
     assert offers["warnings"]["library_mail"].startswith("only for books and media between")
     assert offers.index[offers["cheapest"]].tolist() == ["ground_advantage"]
     assert served.calls["options"] == 1, "one question for all of them"
+
+
+def test_days_of_a_named_service_are_those_of_a_comparison_that_is_kept(served: Any) -> None:
+    """The price API knows none: a rule chose by days that the preview then did not have."""
+
+    def days(service: str) -> list[int | None]:
+        with sk.BatchSession(ORDERS, shipper=SHOP, carrier="usps") as session:
+            found = session.map(service=service).preview()["transit_days"]
+            return [None if pd.isna(day) else int(day) for day in found]
+
+    assert days("priority") == [None] * 3, "nothing was compared: not asked for, as the quota is 60"
+    chosen = days("cheapest of usps:priority within 4 days")
+    assert None not in chosen
+    assert days("priority") == chosen
+    assert served.calls["options"] == 3
 
 
 def test_a_service_without_what_a_row_asks_for_is_named_with_the_reason(served: Any) -> None:
