@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
 
 from shipkit.carriers.pace import Pacer
 from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError
 
-__all__ = ["track_each", "unknown_place"]
+__all__ = ["is_returned", "latest_first", "track_each", "unknown_place"]
+
+_RETURNED: Final = re.compile(
+    r"return to (?:the )?sender|\breturned\b|original sender|delivered to (?:the )?sender"
+    r"|being returned",
+    re.IGNORECASE,
+)
 
 
 async def track_each(
@@ -60,3 +67,26 @@ def unknown_place(tracking_number: str, problem: str) -> dict[str, Any]:
         "delivered": False,
         "problem": problem,
     }
+
+
+def is_returned(text: str) -> bool:
+    """Return whether words about a parcel say that it goes back, or is back, at the sender.
+
+    "Delivered, To Original Sender" is no delivery to the recipient.
+
+    Examples
+    --------
+    >>> is_returned("Delivered, To Original Sender"), is_returned("Delivered, Front Door")
+    (True, False)
+    """
+    return _RETURNED.search(text) is not None
+
+
+def latest_first(events: Sequence[Mapping[str, Any]], moment: str) -> list[Mapping[str, Any]]:
+    """Return events with the latest first; as they are where one has no moment.
+
+    Of two at one moment the first one given is the later one, as carriers list them.
+    """
+    if not all(event.get(moment) for event in events):
+        return list(events)
+    return sorted(events, key=lambda event: str(event[moment]), reverse=True)

@@ -77,11 +77,40 @@ def test_usps_tells_what_happened_the_latest_first() -> None:
         ("Delivered", "Your item was delivered to an individual", "delivered"),
         ("Delivered", "Your item was delivered, to original sender", "returned"),
         ("Alert", "Your item is being returned to the sender", "returned"),
+        ("Out-for-Delivery", "", "out_for_delivery"),
+        ("Delivery Attempt: Action Needed", "Notice left", "exception"),
+        ("Delivered to Agent", "Delivered to an agent for final delivery", "in_transit"),
+        ("Pre-Shipment", "", "label_created"),
+        ("Something New", "", "unknown"),
     ],
 )
 def test_the_states_of_usps(category: str, summary: str, status: str) -> None:
     found = where_it_is(USPS, {"statusCategory": category, "statusSummary": summary})
     assert (found["status"], found["delivered"]) == (status, status == "delivered")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("Delivered, Front Door/Porch", "delivered"),
+        ("Delivered, To Original Sender", "returned"),
+        ("Delivered, To Agent for Final Delivery", "in_transit"),
+        ("Delivered", "delivered"),
+        ("", "delivered"),
+    ],
+)
+def test_a_delivery_of_usps_is_one_to_the_recipient(kind: str, status: str) -> None:
+    event = {"eventCode": "01", "eventType": kind, "eventTimestamp": "2026-11-29T08:10:00"}
+    found = where_it_is(USPS, {"trackingEvents": [event]})
+    assert (found["status"], found["delivered"]) == (status, status == "delivered")
+    assert [each["status"] for each in found["events"]] == [status]
+
+
+def test_events_of_usps_in_any_order_have_the_latest_first() -> None:
+    found = where_it_is(USPS, {"trackingEvents": EVENTS[::-1]})
+    assert (found["status"], found["place"]) == ("out_for_delivery", "AUSTIN")
+    cut = [{**EVENTS[1], "eventTimestamp": None}, EVENTS[2]]
+    assert where_it_is(USPS, {"trackingEvents": cut})["status"] == "ready_for_pickup"
 
 
 def test_an_answer_of_usps_about_another_parcel_is_none_about_this_one() -> None:
@@ -107,3 +136,14 @@ def test_easypost_tells_what_happened_the_latest_first() -> None:
         ("ready_for_pickup", None),
         ("label_created", "HOUSTON, TX"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [("Delivered, To Original Sender", "returned"), ("Delivered", "delivered")]
+)
+def test_what_is_back_at_the_sender_is_not_delivered_at_easypost(words: str, status: str) -> None:
+    last = {"message": words, "status": "delivered", "datetime": "2024-07-18T05:50:01Z"}
+    before = {"message": "Out", "status": "out_for_delivery", "datetime": "2024-07-18T05:50:01Z"}
+    found = tracking_line("1", {"status": "delivered", "tracking_details": [before, last]})
+    assert (found["status"], found["delivered"]) == (status, status == "delivered")
+    assert [each["status"] for each in found["events"]] == [status, "out_for_delivery"]

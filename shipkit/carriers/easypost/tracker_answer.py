@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from shipkit.carriers.easypost.shipment_answer import rewritten
+from shipkit.carriers.tracking import is_returned, latest_first
 from shipkit.models import Address, AddressCheck
 
 __all__ = ["address_check", "tracking_line"]
@@ -36,18 +37,21 @@ def tracking_line(number: str, tracker: Mapping[str, Any] | None) -> dict[str, A
             "problem": "EasyPost does not track this number.",
         }
     code = str(tracker.get("status") or "unknown")
-    details = [each for each in tracker.get("tracking_details") or () if isinstance(each, dict)]
-    details.sort(key=lambda each: str(each.get("datetime") or ""), reverse=True)
+    given = [each for each in tracker.get("tracking_details") or () if isinstance(each, dict)]
+    # Recorded: the oldest first. Of two at one moment the later one is listed last.
+    details = latest_first(given[::-1], "datetime")
     last = details[0] if details else {}
+    text = str(last.get("message") or tracker.get("status_detail") or "")
+    status = _status_of(code, text)
     return {
         "tracking_number": number,
-        "status": _STATUSES.get(code, "unknown"),
+        "status": status,
         "status_code": code,
-        "description": str(last.get("message") or tracker.get("status_detail") or ""),
+        "description": text,
         "place": _place(last),
         "updated_at": _time(last.get("datetime") or tracker.get("updated_at")),
         "delivery_date": _day(tracker.get("est_delivery_date")),
-        "delivered": code == "delivered",
+        "delivered": status == "delivered",
         "problem": None,
         "events": [_event(each) for each in details],
     }
@@ -56,12 +60,19 @@ def tracking_line(number: str, tracker: Mapping[str, Any] | None) -> dict[str, A
 def _event(detail: Mapping[str, Any]) -> dict[str, Any]:
     code = str(detail.get("status") or "unknown")
     return {
-        "status": _STATUSES.get(code, "unknown"),
+        "status": _status_of(code, str(detail.get("message") or "")),
         "status_code": code,
         "description": str(detail.get("message") or "") or None,
         "place": _place(detail) or None,
         "happened_at": _time(detail.get("datetime")),
     }
+
+
+def _status_of(code: str, words: str) -> str:
+    """Return a status: what USPS brought back to the sender is delivered to EasyPost."""
+    return (
+        "returned" if code == "delivered" and is_returned(words) else _STATUSES.get(code, "unknown")
+    )
 
 
 def _place(detail: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from shipkit.carriers.tracking import unknown_place
+from shipkit.carriers.tracking import is_returned, latest_first, unknown_place
 from shipkit.carriers.usps.mail_classes import SERVICES, state_of
 from shipkit.errors import AnswerLost
 from shipkit.models import Address, AddressCheck, TransitTime
@@ -16,18 +16,20 @@ from shipkit.models import Address, AddressCheck, TransitTime
 __all__ = ["address_query", "checked_address", "days_of", "unknown_address", "where_it_is"]
 
 _STATUSES: Final = {
-    "pre-shipment": "label_created",
+    "pre shipment": "label_created",
     "accepted": "picked_up",
     "in transit": "in_transit",
-    "in-transit": "in_transit",
     "moving through network": "in_transit",
     "out for delivery": "out_for_delivery",
     "available for pickup": "ready_for_pickup",
+    "delivered to agent": "in_transit",  # an agent, who delivers it to the recipient
     "delivered": "delivered",
     "delivery attempt": "exception",
     "alert": "exception",
 }
-"""statusCategory (few are recorded: Accepted, Delivered) -> those of every carrier."""
+"""How a statusCategory begins (few are recorded: Accepted, Delivered) -> the states of every
+carrier. USPS writes them with hyphens, too, and with more behind: "Delivery Attempt: Action
+Needed"."""
 _EVENTS: Final = {
     "GX": "label_created",
     "MA": "label_created",
@@ -43,11 +45,11 @@ _EVENTS: Final = {
 }
 """Event codes that were seen, for a category that is not known."""
 _NOT_SERVED: Final = frozenset({"R777", "R779"})
-_RETURNED: Final = ("return to sender", "returned", "original sender", "delivered to sender")
-"""Words of a summary: "Delivered, To Original Sender" is no delivery to the recipient."""
 _EVENT_TYPES: Final = {
     "out for delivery": "out_for_delivery",
     "available for pickup": "ready_for_pickup",
+    "delivered to agent": "in_transit",
+    "delivered, to agent": "in_transit",
     "delivered": "delivered",
     "delivery attempt": "exception",
     "notice left": "exception",
@@ -157,13 +159,14 @@ def where_it_is(number: str, answer: Mapping[str, Any] | None, problem: str = ""
     # USPS writes a number with and without 420 and the ZIP before it.
     if not (named.endswith(number) or number.endswith(named)):
         return unknown_place(number, f"USPS's answer is about {named}.")
-    events = [each for each in answer.get("trackingEvents") or () if isinstance(each, dict)]
+    given = [each for each in answer.get("trackingEvents") or () if isinstance(each, dict)]
+    events = latest_first(given, "eventTimestamp")
     last = events[0] if events else {}
-    category = str(answer.get("statusCategory") or "").strip().lower()
+    category = str(answer.get("statusCategory") or "")
     code = str(last.get("eventCode") or "")
-    status = _STATUSES.get(category) or _EVENTS.get(code, "unknown")
+    status = _begins(category, _STATUSES) or _status_of(last)
     text = _text(answer.get("statusSummary") or last.get("eventType") or answer.get("status"))
-    if any(word in f"{category} {text}".lower() for word in _RETURNED):
+    if is_returned(f"{category} {text}"):
         status = "returned"
     planned = answer.get("expectedDeliveryTimeStamp") or answer.get("predictedDeliveryDate")
     delivered = status == "delivered"
@@ -182,20 +185,31 @@ def where_it_is(number: str, answer: Mapping[str, Any] | None, problem: str = ""
 
 
 def _event(event: Mapping[str, Any]) -> dict[str, Any]:
-    code, text = str(event.get("eventCode") or ""), _text(event.get("eventType"))
-    status = _EVENTS.get(code) or next(
-        (found for words, found in _EVENT_TYPES.items() if text.lower().startswith(words)),
-        "unknown",
-    )
-    if any(words in text.lower() for words in _RETURNED):
-        status = "returned"
     return {
-        "status": status,
-        "status_code": code or None,
-        "description": text or None,
+        "status": _status_of(event),
+        "status_code": str(event.get("eventCode") or "") or None,
+        "description": _text(event.get("eventType")) or None,
         "place": _event_place(event) or None,
         "happened_at": _time(event.get("eventTimestamp")),
     }
+
+
+def _status_of(event: Mapping[str, Any]) -> str:
+    """Return the state after an event: by its words, where they are known, else by its code.
+
+    Code 01 is a delivery to anybody: to an agent and to the sender as well.
+    """
+    text = _text(event.get("eventType"))
+    if is_returned(text):
+        return "returned"
+    code = str(event.get("eventCode") or "")
+    return _begins(text, _EVENT_TYPES) or _EVENTS.get(code, "unknown")
+
+
+def _begins(text: str, states: Mapping[str, str]) -> str | None:
+    """Return the state of the first words that a text begins with."""
+    words = " ".join(text.replace("-", " ").lower().split())
+    return next((state for start, state in states.items() if words.startswith(start)), None)
 
 
 def _event_place(event: Mapping[str, Any]) -> str:
