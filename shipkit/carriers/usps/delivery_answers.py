@@ -197,7 +197,7 @@ def _event(event: Mapping[str, Any]) -> dict[str, Any]:
 def _status_of(event: Mapping[str, Any]) -> str:
     """Return the state after an event: by its words, where they are known, else by its code.
 
-    Code 01 is a delivery to anybody: to an agent and to the sender as well.
+    Code 01 is a delivery to anyone: to an agent and to the sender as well.
     """
     text = _text(event.get("eventType"))
     if is_returned(text):
