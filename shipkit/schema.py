@@ -324,9 +324,12 @@ UNANSWERED: Final = "unanswered"
 """Cost basis of a row without a price because the carrier did not answer: no fault of the row."""
 
 
+_NO_PROBLEMS: Final = PROBLEMS.empty_table()
+
+
 def problems_table(rows: list[dict[str, Any]] | None = None) -> pa.Table:
     """Return a problems table of `rows`; missing keys are null."""
-    return pa.Table.from_pylist(rows or [], schema=PROBLEMS)
+    return pa.Table.from_pylist(rows, schema=PROBLEMS) if rows else _NO_PROBLEMS
 
 
 def quotes_table(rows: list[dict[str, Any]]) -> pa.Table:

@@ -209,6 +209,8 @@ def _of_carriers(uses: Sequence[ColumnUse]) -> list[_Asking]:
     names = {use.key: json.dumps(use.name, ensure_ascii=False) for use in uses}
     found = []
     for use in uses:
+        if not (use.carriers or use.may_be_carrier):
+            continue  # the SQL of carriers is long, and nearly no column needs it
         name, cell = names[use.key], f"{quoted(use.key)}::VARCHAR"
         own = carriers_named_sql(cell)
         if use.may_be_carrier and not use.carriers:

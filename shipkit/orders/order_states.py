@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import duckdb
@@ -322,16 +322,23 @@ def _noticed(found: LayoutMatch | None) -> dict[str, frozenset[str] | None]:
 # -- what headings and cells mean ------------------------------------------------------------------
 
 
-def _kinds(heading: str) -> set[str]:
+@lru_cache(maxsize=4096)  # a file's headings are asked about for each preview
+def _kinds(heading: str) -> frozenset[str]:
     """Return the kinds of states that a heading names."""
-    return {kind for kind, entry in state_words()["columns"].items() if _is(heading, entry)}
+    return frozenset(k for k, entry in state_words()["columns"].items() if _is(heading, entry))
+
+
+@lru_cache(maxsize=4096)
+def _flags(heading: str) -> tuple[Entry, ...]:
+    """Return the flags that a heading names, such as "Do not ship"."""
+    return tuple(entry for entry in state_words()["flag"] if _is(heading, entry))
 
 
 def _states(
     column: Column, heading: str, handled: Collection[str], reported: Collection[str]
 ) -> StateColumn | None:
     """Return the column as one of states, None where its heading names none."""
-    kinds = _kinds(heading)
+    kinds = {*_kinds(heading)}
     if "service" in recognise([column.name]).roles:
         kinds.add("way")  # "Local pickup", whoever sets the service
     if not kinds:
@@ -379,10 +386,10 @@ def _flag(
 ) -> StateColumn | None:
     """Return the column as a flag; of one that has `filled` a field, only a blank is one."""
     words = state_words()
-    for entry in words["flag"]:
+    for entry in _flags(heading):
         if filled and entry.get("when") != "blank":
             continue
-        if _is(heading, entry) and entry["state"] not in reported:
+        if entry["state"] not in reported:
             meaning = _meaning(column, entry)
             if entry.get("when") == "blank":
                 return StateColumn(column, _no_meaning, meaning)

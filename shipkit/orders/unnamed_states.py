@@ -7,6 +7,7 @@ must not be called ("Condition": "Returned") is in ``data/words/order_states.tom
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import duckdb
@@ -37,13 +38,12 @@ def unnamed_states(
     columns
         Those that feed no field, and that the user does not ignore.
     """
-    others = state_words()["unnamed"]["without"]
     open_columns = [
         column.key
         for column in columns
         if column.type == "VARCHAR"
         and column.key in lines.columns
-        and not any(within(plain(spelled(column.name)), word) for word in others)
+        and not _names_another_thing(column.name)
     ][:_MOST_COLUMNS]
     if not open_columns:
         return set()
@@ -55,6 +55,13 @@ def unnamed_states(
         if _are_states(_texts(sample[key].unique().to_pylist()), least=0)
         and _are_states(_different(con, lines, key))
     }
+
+
+@lru_cache(maxsize=4096)  # a file's headings are asked about for each preview
+def _names_another_thing(heading: str) -> bool:
+    """Return whether a heading is that of states, but not of orders: "Condition"."""
+    text = plain(spelled(heading))
+    return any(within(text, word) for word in state_words()["unnamed"]["without"])
 
 
 def _different(con: duckdb.DuckDBPyConnection, lines: Relation, key: str) -> list[str]:

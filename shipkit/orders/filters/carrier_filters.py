@@ -256,6 +256,7 @@ def _ends_sql(whole: str) -> list[str]:
     return [f"regexp_extract({whole}, {quote(form + _names())}, 1)" for form in _ENDS]
 
 
+@cache  # of hundreds of names
 def _word_sql(name: str) -> str:
     """Return SQL of the word before a service that a carrier's name stands for, else NULL."""
     words = {text: quote(word) for text, word in carrier_words().items()}
@@ -275,8 +276,12 @@ def _whole_sql(cell: str) -> str:
         f"list_transform(string_split({cell}, {quote(BETWEEN_CELLS)}), "
         f"lambda its_p: {_padded_sql('its_p')})"
     )
-    says = choose("its_p", dict.fromkeys(sorted(_no_carriers()), "false"), "true")
-    return f"array_to_string(list_filter({parts}, lambda its_p: {says}), '')"
+    return f"array_to_string(list_filter({parts}, lambda its_p: {_may_name_one_sql()}), '')"
+
+
+@cache
+def _may_name_one_sql() -> str:
+    return choose("its_p", dict.fromkeys(sorted(_no_carriers()), "false"), "true")
 
 
 def _some_sql(cell: str) -> str:

@@ -6,13 +6,15 @@ filled them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.kept_plans import run
 from shipkit.common.relation import Relation, StageSchema, count, scratch
 from shipkit.common.sql import one, quoted
 from shipkit.orders.columns import ADDRESS_ROLES, Column
@@ -71,18 +73,24 @@ def look_alikes(
     spelled = orders.order_key is not None and _spelled_in_two_ways(shipments)
     if repeats is None and not asked and not spelled:
         return problems_table()
+    others = _not_selected(orders, selected, named or {})
+    alone = [problems_table()]
+    if spelled and not others:
+        ask = partial(run, con, shipments=shipments)
+        alone.append(_one_number_in_two_ways(ask, "shipments"))
+        if repeats is None and not asked:
+            return pa.concat_tables(alone)
     con.register("shipments_read", shipments)
     con.register("selected_rows", pa.table({"row_number": pa.array(selected or (), pa.int64())}))
     try:
         with scratch(con, "look_alikes") as schema:
-            others = _not_selected(orders, selected, named or {})
             rows = schema.table("shipments", f"SELECT * FROM shipments_read {others}")
             found = [] if repeats is None else [repeated_problems(schema, repeats, rows)]
             if asked:
                 found += _asked(schema, rows, orders)
-            if spelled:
-                found.append(_one_number_in_two_ways(schema, rows))
-            problems = pa.concat_tables([problems_table(), *found])
+            if spelled and others:
+                found.append(_one_number_in_two_ways(_in_database(schema), rows.sql))
+            problems = pa.concat_tables([*found, *alone])
             here = pc.is_in(problems.column("row_number"), shipments.column("row_number"))
             return problems.filter(here) if others else problems
     finally:
@@ -145,10 +153,10 @@ def _spelled_in_two_ways(shipments: pa.Table) -> bool:
     return 0 < padded < len(keys) or 0 < zeros < len(keys)
 
 
-def _one_number_in_two_ways(schema: StageSchema, rows: Relation) -> pa.Table:
+def _one_number_in_two_ways(ask: _Ask, rows: str) -> pa.Table:
     """Return a warning for shipments to one recipient under numbers such as 0001, 1 and #1."""
     return _problems(
-        schema,
+        ask,
         f"""
         SELECT unnest(numbers) AS row_number, keys[1] AS value,
             {rows_text("numbers")} || ' may be one order: their numbers are '
@@ -156,7 +164,7 @@ def _one_number_in_two_ways(schema: StageSchema, rows: Relation) -> pa.Table:
         FROM (
             SELECT list(row_number ORDER BY row_number) AS numbers,
                 list(DISTINCT order_id ORDER BY order_id) AS keys
-            FROM {rows.sql}
+            FROM {rows}
             WHERE order_id IS NOT NULL AND coalesce(name, company) IS NOT NULL
             GROUP BY regexp_replace(order_id, '^[# 0]+', ''), lower(coalesce(name, company)),
                 lower(address_line1), left(postal_code, 5)
@@ -187,7 +195,7 @@ def _asked(schema: StageSchema, rows: Relation, orders: OrderSet) -> list[pa.Tab
 def _same_number(schema: StageSchema, rows: Relation) -> pa.Table:
     """Return a problem for each shipment whose order number another one has, from a template."""
     return _problems(
-        schema,
+        _in_database(schema),
         f"""
         SELECT unnest(numbers) AS row_number, order_id AS value,
             {rows_text("numbers")} || ' have the order number ' || order_id
@@ -261,7 +269,7 @@ def _same_recipient(schema: StageSchema, rows: Relation, orders: OrderSet) -> Re
 
 def _alike_problems(schema: StageSchema, alike: Relation, orders: OrderSet) -> pa.Table:
     return _problems(
-        schema,
+        _in_database(schema),
         f"""
         SELECT unnest(numbers) AS row_number, NULL AS value,
             {rows_text("numbers")}
@@ -368,7 +376,7 @@ def _under_another_number(schema: StageSchema, rows: Relation, orders: OrderSet)
         key = orders.order_key
         found.append(
             _problems(
-                schema,
+                _in_database(schema),
                 f"""
                 SELECT unnest(numbers) AS row_number, value,
                     {rows_text("numbers")} || {quote(f' have the same "{column.name}", recipient ')}
@@ -395,7 +403,7 @@ def _without_recipient(schema: StageSchema, rows: Relation, orders: OrderSet) ->
         return problems_table()
     item = f"coalesce({', '.join(f'{quoted(key)}::VARCHAR' for key in items)}) IS NOT NULL"
     return _problems(
-        schema,
+        _in_database(schema),
         f"""
         WITH below AS (
             SELECT
@@ -423,17 +431,22 @@ def _without_recipient(schema: StageSchema, rows: Relation, orders: OrderSet) ->
     )
 
 
-def _problems(
-    schema: StageSchema, query: str, fix: str, code: str, severity: str = "error"
-) -> pa.Table:
+_Ask = Callable[[str], pa.Table]
+"""Runs a statement, where the tables are that it reads."""
+
+
+def _in_database(schema: StageSchema) -> _Ask:
+    return lambda query: schema.con.sql(query).to_arrow_table()
+
+
+def _problems(ask: _Ask, query: str, fix: str, code: str, severity: str = "error") -> pa.Table:
     """Return problems of the rows, values and texts that `query` gives."""
-    found = schema.con.sql(
+    found = ask(
         f"""
-        SELECT row_number, 'order_id' AS field, value::VARCHAR AS value, problem, $fix AS fix,
-            $severity AS severity, $code AS code
+        SELECT row_number, 'order_id' AS field, value::VARCHAR AS value, problem,
+            {quote(fix)} AS fix, {quote(severity)} AS severity, {quote(code)} AS code
         FROM ({query})
         ORDER BY row_number
-        """,
-        params={"fix": fix, "code": code, "severity": severity},
+        """
     )
-    return found.to_arrow_table().cast(PROBLEMS)
+    return found.cast(PROBLEMS)

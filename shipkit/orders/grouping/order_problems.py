@@ -51,10 +51,11 @@ def conflicts(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
     unlike = unlike_lines(loaded.con, lines, columns)
     if unlike is None:
         return problems_table()
-    tables = [unlike]
+    tables = [unlike.problems]
     if len(loaded.origin.paths) > 1:
         tables.append(_in_two_files(loaded, groups, key))
-    tables.append(_apart(loaded, groups, key))
+    if unlike.apart:
+        tables.append(_apart(loaded, groups, key))
     return _first_of_each(pa.concat_tables(tables))
 
 

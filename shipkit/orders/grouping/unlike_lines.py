@@ -18,7 +18,7 @@ from shipkit.orders.columns import Column
 from shipkit.orders.expressions import number
 from shipkit.schema import FLAT, PROBLEMS, problems_table
 
-__all__ = ["Once", "once_of", "unlike_lines"]
+__all__ = ["Once", "UnlikeLines", "once_of", "unlike_lines"]
 
 _CORRECT: Final = "Correct one of the rows, or give one of them another order number."
 _WHOLE: Final = (
@@ -86,12 +86,28 @@ def once_of(name: str | None) -> Once | None:
     return _ONCE.get(name or "")
 
 
+@dataclass(frozen=True)
+class UnlikeLines:
+    """How the lines of orders differ.
+
+    Parameters
+    ----------
+    problems
+        :data:`shipkit.schema.PROBLEMS`.
+    apart
+        Whether lines of other orders are between those of one.
+    """
+
+    problems: pa.Table
+    apart: bool
+
+
 def unlike_lines(
     con: duckdb.DuckDBPyConnection,
     lines: str,
     columns: Sequence[tuple[Column, str, Once]],
-) -> pa.Table | None:
-    """Return a problem for each order whose lines differ in one of `columns`.
+) -> UnlikeLines | None:
+    """Return which orders have lines that differ in one of `columns`, or that are apart.
 
     Case and punctuation do not count. Of a ZIP only the first four digits without leading zeros
     count: spreadsheets drop the zeros of some lines, and a ZIP+4 names the same place.
@@ -105,10 +121,10 @@ def unlike_lines(
 
     Returns
     -------
-    pyarrow.Table or None
-        :data:`shipkit.schema.PROBLEMS`; None where every order is one line.
+    UnlikeLines or None
+        None where every order is one line.
     """
-    several, *unlike = _unlike(con, lines, [column for column, _, _ in columns])
+    several, apart, *unlike = _unlike(con, lines, [column for column, _, _ in columns])
     if not several:
         return None
     tables = [
@@ -116,13 +132,15 @@ def unlike_lines(
         for (column, field, once), differs in zip(columns, unlike, strict=True)
         if differs
     ]
-    return pa.concat_tables([problems_table(), *tables])
+    return UnlikeLines(pa.concat_tables([problems_table(), *tables]), apart=apart)
 
 
 def _unlike(
     con: duckdb.DuckDBPyConnection, lines: str, columns: Sequence[Column]
 ) -> tuple[bool, ...]:
-    """Return whether any order has several lines, and whether they differ, column by column.
+    """Return whether any order has several lines, whether those of any are apart from each other.
+
+    Then, column by column, whether they differ.
 
     In most files they do not, and one pass over the cells as they are written shows it.
     """
@@ -141,15 +159,19 @@ def _unlike(
             HAVING count(*) > 1
         ),
         orders AS (
-            SELECT {", ".join(["order_row", *ends])}
+            SELECT {", ".join(["order_row", _APART, *ends])}
             FROM {lines}
             SEMI JOIN several USING (order_row)
             GROUP BY order_row
         )
-        SELECT {", ".join(["count(*) > 0", *unlike])}
+        SELECT {", ".join(["count(*) > 0", "coalesce(bool_or(apart), false)", *unlike])}
         FROM orders
         """,
     )
+
+
+_APART: Final = "max(row_number) - min(row_number) >= count(*) AS apart"
+"""Whether there are lines of other orders between those of one."""
 
 
 def _differing(

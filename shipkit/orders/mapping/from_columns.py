@@ -130,7 +130,7 @@ def _unlike_lines(
         if key in lines.columns and once_of(by_key[key].role) is None
     ]
     found = unlike_lines(con, lines.sql, named) if named else None
-    return problems_table() if found is None else found
+    return problems_table() if found is None else found.problems
 
 
 def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]:
