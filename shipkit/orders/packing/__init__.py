@@ -37,7 +37,7 @@ from shipkit.orders.packing.customs_items import add_customs, check_customs_defa
 from shipkit.orders.packing.lines import LineColumns, Sums, sum_lines
 from shipkit.orders.packing.packing_problems import of_single_lines, packing_problems
 from shipkit.orders.packing.parcels import box, parcel_limit_lb, split_heavy
-from shipkit.orders.packing.quantities import quantity_problems
+from shipkit.orders.packing.quantity_problems import quantity_problems
 from shipkit.orders.packing.skus import read_skus
 
 __all__ = ["Packed", "finish", "pack", "parcel_limit_lb", "weight_columns"]
