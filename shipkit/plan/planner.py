@@ -44,17 +44,15 @@ from shipkit.orders.unnamed_states import unnamed_states
 from shipkit.orders.where import Selection, pushdown
 from shipkit.plan import homes, reach, return_labels
 from shipkit.plan.asks import unsupported
-from shipkit.plan.plan import Edit, Plan
-from shipkit.plan.resolve import (
+from shipkit.plan.edits import (
     apply_edits,
     check_edit,
-    choose_services,
     demand_clear_weight,
-    one_trouble,
-    parted,
     skipped_rows,
     without_edited,
 )
+from shipkit.plan.plan import Edit, Plan
+from shipkit.plan.resolve import choose_services, one_trouble, parted
 from shipkit.schema import RETURN_OF, field_names
 from shipkit.services import ServiceList
 

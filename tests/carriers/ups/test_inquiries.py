@@ -19,7 +19,7 @@ from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.errors import AuthenticationFailed, InputError
 from shipkit.models import Address, LabelSpec, Shipment
 from shipkit.plan import questions
-from shipkit.plan.resolve import apply_edits
+from shipkit.plan.edits import apply_edits
 from shipkit.schema import SHIPMENTS
 
 
