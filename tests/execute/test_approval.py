@@ -11,8 +11,9 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 from corekit import SANDBOX, SHOP, plan_of, quotes_of
+from pydantic import ValidationError
 
-from shipkit.carriers.protocol import CarrierIdentity
+from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.errors import (
     ApprovalRequired,
     InputError,
@@ -32,6 +33,7 @@ from shipkit.purchasing.approval import (
     SpendLimits,
     approve,
     authorize,
+    check_accounts,
     check_limits,
     require_limits,
     stored_approval,
@@ -51,6 +53,30 @@ def preview_of(*, cents=850, rows=3, identity=SANDBOX) -> Preview:
 
 def allowed(home, preview, mode=CONFIRM, now=NOW, **limits):
     return authorize(preview, keep(home, preview), mode, SpendLimits(**limits), now=now)
+
+
+@pytest.mark.parametrize("amount", [True, False])
+def test_yes_and_no_are_no_amounts(amount):
+    with pytest.raises(ValidationError):
+        SpendLimits(total=amount)
+
+
+BOTH = JointIdentity.of({"east": SANDBOX, "west": SANDBOX})
+
+
+@pytest.mark.parametrize("mode", [CONFIRM, AUTO])
+def test_a_limit_for_an_account_that_the_batch_does_not_have_is_refused(home, mode):
+    plan = dataclasses.replace(
+        preview_of(identity=BOTH).plan, sellers=pa.array(["east", "west", "east"], pa.string())
+    )
+    preview = dataclasses.replace(preview_of(identity=BOTH), plan=plan)
+    with pytest.raises(InputError, match="'north', and this batch has east, west"):
+        allowed(home, preview, mode, per_account={"east": "500", "north": "500"})
+
+
+def test_limits_for_the_accounts_of_the_batch_are_right(home):
+    check_accounts(SpendLimits(per_account={"east": "500", "west": "500"}), ["east", "west"])
+    check_accounts(SpendLimits(), ["east", "west"])
 
 
 # -- approvals -------------------------------------------------------------------------------------

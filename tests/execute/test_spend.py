@@ -13,7 +13,7 @@ from corekit import QUOTE, BookCarrier, job_of, lose_first, quotes_of, state_cou
 
 from shipkit.carriers.pace import Pacer
 from shipkit.errors import AnswerLost, CarrierRejected, CarrierUnreachable
-from shipkit.models import Refund
+from shipkit.models import Money, Refund
 from shipkit.purchasing import recovery
 from shipkit.purchasing.run import Control, execute
 from shipkit.purchasing.spend import Spend
@@ -35,7 +35,16 @@ WAYS = {
 
 @contextmanager
 def spend_of(
-    home, quoted: list[int], *, came=(), charged=None, currencies=None, **limits
+    home,
+    quoted: list[int],
+    *,
+    came=(),
+    charged=None,
+    currencies=None,
+    accounts=None,
+    names=(),
+    pickups=(),
+    **limits,
 ) -> Iterator[Spend]:
     """Return the spend of a job whose first rows came into the states `came`."""
     job = job_of(home, len(quoted))
@@ -50,6 +59,9 @@ def spend_of(
             np.array(quoted),
             pa.array(currencies or ["USD"] * len(quoted), pa.string()),
             limits,
+            accounts=None if accounts is None else np.array(accounts, np.int64),
+            names=names,
+            pickups=pickups,
         )
 
 
@@ -114,6 +126,84 @@ def test_the_total_may_be_spent_to_the_last_cent(home, limit, refused):
 def test_a_shipment_may_cost_its_limit_and_no_more(home, limit, refused):
     with spend_of(home, [1000], per_shipment_cents=limit) as spend:
         assert (spend.refusal(0) is not None) is refused
+
+
+def test_a_row_with_a_currency_has_a_quote_and_one_without_has_none(home):
+    with spend_of(home, [0, 0], currencies=["USD", None]) as spend:
+        assert [spend.has_quote(row) for row in (0, 1)] == [True, False]
+
+
+# -- accounts and pickups --------------------------------------------------------------------------
+
+TWO = {"accounts": [0, 1, 1], "names": ["east", "west"]}
+
+
+def test_each_account_has_a_limit_of_its_own(home):
+    limits = {"east": 1000, "west": 2000}
+    with spend_of(home, [1000, 1000, 1000], **TWO, per_account_cents=limits) as spend:
+        spend.reserve(1)
+        assert [spend.account_refusal(row) for row in range(3)] == [None, None, None]
+        spend.reserve(2)
+        assert spend.account_refusal(0) is None
+        assert "limit of $20.00 for this account" in spend.account_refusal(1)
+
+
+def test_an_account_without_a_limit_is_not_limited_by_that_of_another(home):
+    with spend_of(home, [1000, 9000, 9000], **TWO, per_account_cents={"east": 500}) as spend:
+        assert "limit of $5.00 for this account" in spend.account_refusal(0)
+        assert spend.account_refusal(1) is None
+
+
+def test_a_limit_for_the_one_account_of_a_batch_holds(home):
+    with spend_of(home, [1000, 1000], per_account_cents={"ups": 1500}) as spend:
+        spend.reserve(0)
+        assert "limit of $15.00 for this account" in spend.account_refusal(1)
+
+
+@pytest.mark.parametrize("state", ["in_flight", "in_doubt", "review", "shipped"])
+def test_after_a_resume_each_account_counts_what_it_bought_or_may_have(home, state):
+    limits = {"east": 1999, "west": 1999}
+    given = {"came": [state], "charged": 1000, **TWO, "per_account_cents": limits}
+    with spend_of(home, [1000, 1000, 1000], **given) as spend:
+        assert "$10.00 is already spent or reserved" in spend.account_refusal(0)
+        assert spend.account_refusal(1) is None
+
+
+def usd(cents):
+    return Money.from_cents(cents, "USD")
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(1500, False), (1499, True)])
+def test_pickups_count_towards_the_limit_of_shipments(home, limit, refused):
+    with spend_of(home, [1000], pickups=[("", usd(500))], total_cents=limit) as spend:
+        assert (spend.refusal(0) is not None) is refused
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(1500, False), (1499, True)])
+def test_pickups_count_towards_the_limit_of_their_account(home, limit, refused):
+    given = {"pickups": [("west", usd(500))], **TWO, "per_account_cents": {"west": limit}}
+    with spend_of(home, [1000, 1000, 1000], **given) as spend:
+        assert (spend.account_refusal(1) is not None) is refused
+        assert (spend.pickup_refusal(usd(1000), "west") is not None) is refused
+        assert spend.pickup_refusal(usd(1000), "east") is None
+
+
+def test_a_pickup_in_another_currency_is_not_counted_and_not_bought(home):
+    euros = Money.from_cents(500, "EUR")
+    with spend_of(home, [1000], pickups=[("", euros)], total_cents=1000) as spend:
+        assert spend.refusal(0) is None
+        assert "in USD and the pickup costs" in spend.pickup_refusal(euros, "")
+
+
+def test_a_pickup_without_limits_is_bought(home):
+    with spend_of(home, [1000]) as spend:
+        assert spend.pickup_refusal(usd(99_999), "") is None
+
+
+@pytest.mark.parametrize(("price", "refused"), [(500, False), (501, True)])
+def test_a_pickup_may_cost_what_the_shipments_leave(home, price, refused):
+    with spend_of(home, [1000], came=["in_flight"], total_cents=1500) as spend:
+        assert (spend.pickup_refusal(usd(price), "") is not None) is refused
 
 
 def test_the_drift_counts_towards_both_limits(home):
