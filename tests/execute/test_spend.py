@@ -169,6 +169,33 @@ def test_after_a_resume_each_account_counts_what_it_bought_or_may_have(home, sta
         assert spend.account_refusal(1) is None
 
 
+def test_a_charge_replaces_what_was_reserved_with_its_account(home):
+    with spend_of(home, [1000] * 3, **TWO, per_account_cents={"west": 1700}) as spend:
+        spend.reserve(1)
+        assert spend.account_refusal(2) is not None
+        spend.charge(1, 700)
+        assert spend.account_refusal(2) is None
+
+
+def test_a_released_row_leaves_its_money_to_its_account(home):
+    with spend_of(home, [1000] * 3, **TWO, per_account_cents={"west": 1000}) as spend:
+        spend.reserve(1)
+        assert spend.account_refusal(2) is not None
+        spend.release(1)
+        assert spend.account_refusal(2) is None
+
+
+@pytest.mark.parametrize("came", [[], ["shipped"], ["in_doubt"]])
+def test_what_is_priced_in_another_currency_does_not_count_for_an_account(home, came):
+    given = {"came": came, "charged": 900, "currencies": ["EUR", "USD"], "accounts": [0, 0]}
+    limits = {"per_account_cents": {"east": 1000}}
+    with spend_of(home, [900, 1000], **given, names=["east"], **limits) as spend:
+        if not came:
+            spend.reserve(0)
+        assert "in USD and a shipment is priced in EUR" in spend.account_refusal(0)
+        assert spend.account_refusal(1) is None
+
+
 def usd(cents):
     return Money.from_cents(cents, "USD")
 
