@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _CURRENCY: Final = re.compile("[A-Z]{3}")
+_GROUPED: Final = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?")
 
 
 class Unreadable(ValueError):
@@ -42,9 +43,15 @@ def texts_of(value: Any) -> list[str]:
 
 
 def number_of(value: Any) -> Decimal | None:
-    """Return a number that may be written as text, with separators of thousands."""
+    """Return a number that may be written as text, with separators of thousands.
+
+    A comma elsewhere may be a decimal one: "9,95" without it would be a hundredfold price.
+    """
+    text = text_of(value)
+    if "," in text:
+        text = text.replace(",", "") if _GROUPED.fullmatch(text) else ""
     try:
-        number = Decimal(text_of(value).replace(",", ""))
+        number = Decimal(text)
     except InvalidOperation:
         return None
     return number if number.is_finite() else None

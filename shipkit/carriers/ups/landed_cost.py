@@ -95,12 +95,14 @@ def landed_cost_of(body: Any) -> LandedCost:
     if not isinstance(shipment, dict):
         raise Unreadable("no shipment in the answer")
     values = {name.lower(): value for name, value in shipment.items()}
-    currency = text_of(values.get("currencycode"))
-    if len(currency) != 3:
+    currency = text_of(values.get("currencycode")).upper()
+    if not re.fullmatch("[A-Z]{3}", currency):
         raise Unreadable("no currency in the answer")
 
     def cents(name: str) -> int | None:
         amount = number_of(values.get(name.lower()))
+        if amount is not None and amount < 0:
+            raise Unreadable(f"a negative {name}")
         return None if amount is None else Money(amount=amount, currency=currency).cents
 
     total = cents("grandTotal")
@@ -111,15 +113,22 @@ def landed_cost_of(body: Any) -> LandedCost:
     unknown = [
         text_of(item.get("hsCode")) or text_of(item.get("commodityId"))
         for item in listed(values.get("shipmentitems"))
-        if item.get("isCalculable") is False
+        if str(item.get("isCalculable")).strip().lower() in ("false", "n", "no", "0")
     ]
+    said = [f"UPS cannot tell the duties of item {item}" for item in unknown]
+    parts = (duties, None if None in taxes else sum(filter(None, taxes)), fees)
+    if None not in parts and abs(sum(filter(None, parts)) - total) > len(_TAXES):
+        # Each is rounded to a cent, or to a whole unit of the currency.
+        said.append("the parts of UPS's answer do not add up to its total, and are left out")
+        parts = (None, None, None)
+    duties, sum_of_taxes, fees = parts
     return LandedCost(
         currency=currency,
         total_cents=total,
         duties_cents=duties,
-        taxes_cents=None if None in taxes else sum(filter(None, taxes)),
+        taxes_cents=sum_of_taxes,
         fees_cents=fees,
-        warnings=tuple(f"UPS cannot tell the duties of item {item}" for item in unknown),
+        warnings=tuple(said),
     )
 
 

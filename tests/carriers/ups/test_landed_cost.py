@@ -67,6 +67,39 @@ def test_the_parts_add_up_and_what_cannot_be_told_is_told() -> None:
         landed_cost_of({"shipment": {"currencyCode": "GBP"}})
 
 
+def answer(**more: Any) -> dict[str, Any]:
+    return {"shipment": {**EXAMPLE["shipment"], **more}}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"grandTotal": "786,65"}, {"grandTotal": -1}, {"totalVAT": "-2"}, {"currencyCode": "pound"}],
+)
+def test_an_answer_that_cannot_be_read_is_no_estimate(wrong: dict[str, Any]) -> None:
+    with pytest.raises(Unreadable):
+        landed_cost_of(answer(**wrong))
+
+
+def test_numbers_and_words_are_read_as_ups_may_write_them() -> None:
+    found = landed_cost_of(answer(currencyCode="gbp", grandTotal="786.65", totalVAT="702.00"))
+    assert (found.currency, found.total_cents, found.taxes_cents) == ("GBP", 78665, 70200)
+    items = [{"commodityId": "1", "hsCode": "6109", "isCalculable": "false"}]
+    found = landed_cost_of(answer(shipmentItems=items))
+    assert found.warnings == ("UPS cannot tell the duties of item 6109",)
+    assert landed_cost_of(answer(totalVAT="1,702.00", grandTotal=1786.65)).taxes_cents == 170200
+
+
+def test_parts_that_do_not_add_up_are_left_out() -> None:
+    found = landed_cost_of(answer(grandTotal=99, shipmentItems=[]))
+    assert (found.total_cents, found.duties_cents, found.taxes_cents, found.fees_cents) == (
+        9900,
+        None,
+        None,
+        None,
+    )
+    assert "do not add up" in found.warnings[0]
+
+
 def test_a_session_asks_for_duties_and_buys_nothing(
     server: Any, shop: sk.Address, tmp_path: Path
 ) -> None:
