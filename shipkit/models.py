@@ -700,6 +700,8 @@ class Purchase(_Frozen):
     """A shipment in the carrier's books, as returned by ``Carrier.ship`` and ``Carrier.find``.
 
     `charge` is None where the carrier does not repeat it (a look-up by reference at UPS).
+    `label_cents` is what each label of several costs, in the order of `tracking_numbers`; it is
+    empty where the carrier prices the shipment as a whole, or where they do not add up to `charge`.
     """
 
     shipment_id: str
@@ -709,6 +711,7 @@ class Purchase(_Frozen):
     labels: tuple[Label, ...] = ()
     voided: bool = False
     warnings: tuple[str, ...] = ()
+    label_cents: tuple[int, ...] = ()
 
     @model_validator(mode="after")
     def _has_a_number(self) -> Self:

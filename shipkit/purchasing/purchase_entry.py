@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from shipkit.models import ChargeBasis, Purchase
 from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry
@@ -47,10 +48,19 @@ def purchase_entry(
         currency=currency if charge is None else charge.currency,
         charge_basis=(ChargeBasis.ESTIMATED if charge is None else charge.basis).value,
         billed_weight_lb=None if charge is None else charge.billed_weight_lb,
-        details=json.dumps({"warnings": list(purchase.warnings)}) if purchase.warnings else None,
+        details=_details(purchase),
         watch=watch,
         labels=labels or None,
     )
+
+
+def _details(purchase: Purchase) -> str | None:
+    details: dict[str, Any] = {"warnings": list(purchase.warnings)} if purchase.warnings else {}
+    charge, cents = purchase.charge, purchase.label_cents
+    numbers = purchase.tracking_numbers
+    if charge is not None and len(cents) == len(numbers) > 1 and sum(cents) == charge.cents:
+        details["label_cents"] = dict(zip(numbers, cents, strict=True))
+    return json.dumps(details) if details else None
 
 
 def label_bytes(purchase: Purchase) -> list[LabelBytes]:

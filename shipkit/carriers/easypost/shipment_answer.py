@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
@@ -186,6 +186,7 @@ def purchase_of(answer: Mapping[str, Any]) -> Purchase:
         charge=charge,
         voided=is_voided(answer),
         warnings=tuple(_remarks(answer, parts, charge)),
+        label_cents=_label_cents(parts, charge) if len(numbers) == len(parts) > 1 else (),
     )
 
 
@@ -260,6 +261,14 @@ def _charge(parts: Iterable[Mapping[str, Any]]) -> Charge | None:
         return None
     [currency] = currencies
     return Charge(cents=cents_of(total, currency), currency=currency, basis=basis)
+
+
+def _label_cents(parts: Sequence[Mapping[str, Any]], charge: Charge | None) -> tuple[int, ...]:
+    """Return what each label of an order costs, () where they do not add up to its charge."""
+    charges = [_charge([part]) for part in parts]
+    cents = tuple(one.cents for one in charges if one is not None)
+    whole = charge is not None and len(cents) == len(parts) and sum(cents) == charge.cents
+    return cents if whole else ()
 
 
 def _unread_fee(part: Mapping[str, Any]) -> bool:

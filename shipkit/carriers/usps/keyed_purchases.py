@@ -366,6 +366,9 @@ def _joined(labels: Sequence[Purchase], key: str) -> Purchase:
         else None,
         labels=tuple(label for one in labels for label in one.labels),
         warnings=tuple(dict.fromkeys(text for one in labels for text in one.warnings)),
+        label_cents=tuple(charge.cents for charge in charges)
+        if len(charges) == len(labels) > 1
+        else (),
     )
 
 

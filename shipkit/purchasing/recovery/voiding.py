@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.accounts import Account, Accounts
 from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier, later_refunds
+from shipkit.carriers.protocol import Carrier, RefundsLater, later_refunds
 from shipkit.carriers.send_gate import guarded
 from shipkit.common.object_store import StoreError
 from shipkit.common.pool import each
@@ -35,10 +35,13 @@ from shipkit.purchasing.store.entries import (
     LedgerEntry,
     bought_in,
     followed,
+    label_cents_in,
     last_entries,
     micros,
+    paid_back_in,
     refund_in,
     voided_in,
+    with_paid_back,
     with_refund,
     with_voided,
 )
@@ -152,7 +155,8 @@ async def void_rows(
                     return
                 if labels.left:
                     refused[row], lost[row] = error, labels.lost
-                    parts[row] = _voided_in_part(entries[row], labels, error)
+                    later = later_refunds(own.carrier) is not None
+                    parts[row] = _voided_in_part(entries[row], labels, error, later=later)
                     await ledger.record([parts[row]], urgent=False)
                     return
                 # Where the carrier decides about the money later, it is asked what became of it.
@@ -222,23 +226,72 @@ async def _record_refunds(
         if later is None:
             return
         last = asked[row]
-        in_part = last["state"] == RowState.SHIPPED
-        purchase = _purchase(last)
-        if in_part:
-            numbers = voided_in(last["details"])
-            purchase = purchase.model_copy(update={"tracking_numbers": numbers})
         try:
-            refund = await own.pacer.repeat(lambda: later.refund_state(purchase))
+            decided = await _decided(own, later, last)
         except CarrierError:  # it stays as it was known
             return
-        if refund is None or refund == Refund.SUBMITTED or ledger.state(row) != last["state"]:
+        known = paid_back_in(last["details"])
+        if ledger.state(row) != last["state"] or not (decided.is_final or decided.back != known):
             return
-        made = _refunded_in_part(last, refund) if in_part else _voided(last, refund)
-        entry = made._replace(event="refund", at=_at(last))
-        await ledger.record([entry], urgent=False)
+        in_part = last["state"] == RowState.SHIPPED
+        made = _refunded_in_part(last, decided) if in_part else _voided(last, decided.refund)
+        if label_cents_in(last):
+            made = made._replace(
+                charged_cents=_still_paid(last, decided.back),
+                details=with_paid_back(made.details, decided.back),
+            )
+        await ledger.record([made._replace(event="refund", at=_at(last))], urgent=False)
 
     await each(one, list(asked), at_once=sum(a.pacer.concurrency for a in accounts))
     await ledger.settled()
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """What became of the refund of a row's voided labels."""
+
+    refund: Refund | None
+    """Of all of them: one that is rejected counts for all, and so does one that is not decided."""
+    back: tuple[str, ...] = ()
+    """Labels whose money is back; () where labels have no prices of their own."""
+    rejected: tuple[str, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        return self.refund in (Refund.REFUNDED, Refund.REJECTED)
+
+
+async def _decided(own: Account, later: RefundsLater, entry: Mapping[str, Any]) -> _Decided:
+    """Ask what became of the refund of a row's voided labels, of each where it has a price."""
+    in_part = entry["state"] == RowState.SHIPPED
+    numbers = voided_in(entry["details"]) if in_part else bought_in(entry)
+    purchase = _purchase(dict(entry))
+
+    async def asked(some: tuple[str, ...]) -> Refund | None:
+        about = purchase.model_copy(update={"tracking_numbers": some})
+        return await own.pacer.repeat(lambda: later.refund_state(about))
+
+    if not label_cents_in(entry):
+        return _Decided(await asked(numbers))
+    known = paid_back_in(entry["details"])
+    states = {n: Refund.REFUNDED if n in known else await asked((n,)) for n in numbers}
+    rejected = tuple(n for n, state in states.items() if state == Refund.REJECTED)
+    back = tuple(n for n, state in states.items() if state == Refund.REFUNDED)
+    if rejected:
+        return _Decided(Refund.REJECTED, back, rejected)
+    return _Decided(Refund.REFUNDED if len(back) == len(states) else Refund.SUBMITTED, back)
+
+
+def _still_paid(entry: Mapping[str, Any], back: Sequence[str]) -> int | None:
+    """Return the charge of a row without the labels whose money is back.
+
+    It is whole where all of it is back: then the row is not counted, and its charge is the record.
+    """
+    cents = label_cents_in(entry)
+    if not cents:
+        charged: int | None = entry["charged_cents"]
+        return charged
+    return sum(c for number, c in cents.items() if number not in back) or sum(cents.values())
 
 
 async def void_surplus(store: JobStore, carrier: Carrier | Accounts) -> int:
@@ -293,7 +346,9 @@ def _purchase(entry: dict[str, Any]) -> Purchase:
 def _voided(entry: dict[str, Any], refund: Refund | None) -> LedgerEntry:
     """Return the entry that voids a row. It keeps numbers, charge and labels for the record."""
     details = with_refund(entry["details"], refund)
+    back = paid_back_in(entry["details"]) if refund in Refund.owed() else ()
     made = followed(entry, event="voided", state=RowState.VOIDED)
+    made = made._replace(charged_cents=_still_paid(entry, back))
     if not voided_in(details):
         return made._replace(details=details)
     return made._replace(
@@ -331,30 +386,52 @@ class _Labels:
         return cls(bought, voided, left, len(now))
 
 
-def _voided_in_part(entry: dict[str, Any], labels: _Labels, error: CarrierError) -> LedgerEntry:
+def _voided_in_part(
+    entry: dict[str, Any], labels: _Labels, error: CarrierError, *, later: bool
+) -> LedgerEntry:
     """Return the entry of a row that lost some labels to a void.
 
-    The row has the others: what is printed, written back and handed over are those.
+    The row has the others: what is printed, written back and handed over are those. Where labels
+    have prices of their own, the charge is that of the labels whose money is not back.
+
+    Parameters
+    ----------
+    later
+        Whether the carrier decides later about the money.
     """
     count = len(labels.voided)
+    details = with_voided(with_refund(entry["details"], None), labels.voided, of=labels.bought)
+    back = paid_back_in(entry["details"]) if later else labels.voided
+    known = bool(label_cents_in(entry)) and {*labels.bought} == {*bought_in(entry)}
+    counts = "still counts" if later or not known else "no longer counts"
     return followed(entry, event="voided_in_part", state=RowState.SHIPPED)._replace(
         tracking_numbers=labels.left,
-        details=with_voided(with_refund(entry["details"], None), labels.voided, of=labels.bought),
+        charged_cents=_still_paid(entry, back) if known else entry["charged_cents"],
+        details=with_paid_back(details, back) if known else details,
         # What was no refusal has our own code: a program must tell an outage from a no.
         code=(isinstance(error, CarrierRejected) and error.carrier_code) or error.code,
         message=f"{counted(count, 'label')} of {len(labels.bought)} voided "
-        f"({', '.join(labels.voided)}), and the charge still counts "
+        f"({', '.join(labels.voided)}), and the charge {counts} "
         f"{'it' if count == 1 else 'them'}. {error.message}",
         fix=error.fix,
     )
 
 
-def _refunded_in_part(entry: dict[str, Any], refund: Refund) -> LedgerEntry:
+def _refunded_in_part(entry: dict[str, Any], decided: _Decided) -> LedgerEntry:
     """Return the entry of a shipped row with what became of the refund of its voided labels."""
-    numbers = ", ".join(voided_in(entry["details"]))
-    words = f"The carrier's answer about the refund of {numbers}: {refund.value}."
+    known = paid_back_in(entry["details"])
+    back = [number for number in decided.back if number not in known]
+    said = [(back, "refunded, and the charge no longer counts it"), (decided.rejected, "rejected")]
+    if not label_cents_in(entry) and decided.refund is not None:
+        said = [(voided_in(entry["details"]), decided.refund.value)]
+    words = " ".join(
+        f"The carrier's answer about the refund of {', '.join(numbers)}: {what}."
+        for numbers, what in said
+        if numbers
+    )
     return followed(entry, event="refund", state=RowState.SHIPPED)._replace(
-        details=with_refund(entry["details"], refund),
+        # Without a decision about all it is asked for again.
+        details=with_refund(entry["details"], decided.refund if decided.is_final else None),
         message=f"{entry['message']} {words}" if entry["message"] else words,
     )
 

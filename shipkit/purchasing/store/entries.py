@@ -28,15 +28,18 @@ __all__ = [
     "followed",
     "is_owed",
     "is_usable",
+    "label_cents_in",
     "labels_of",
     "last_entries",
     "merge",
     "metadata",
     "micros",
+    "paid_back_in",
     "refund_in",
     "state_codes",
     "to_table",
     "voided_in",
+    "with_paid_back",
     "with_refund",
     "with_voided",
     "without_labels",
@@ -191,6 +194,26 @@ def with_voided(
 def voided_in(details: str | None) -> tuple[str, ...]:
     """Return the voided labels of a row of which others are not."""
     return tuple(json.loads(details).get("voided", ())) if details else ()
+
+
+def label_cents_in(entry: Mapping[str, Any]) -> dict[str, int]:
+    """Return what each label of a row costs, {} where that is not known of all of them."""
+    details = json.loads(entry["details"] or "{}")
+    cents: dict[str, int] = details.get("label_cents") or {}
+    return cents if cents.keys() == {*bought_in(entry)} else {}
+
+
+def with_paid_back(details: str | None, numbers: Sequence[str]) -> str | None:
+    """Return the details of an entry with the labels whose money is back; () for none."""
+    found = {k: v for k, v in json.loads(details or "{}").items() if k != "paid_back"}
+    if numbers:
+        found["paid_back"] = list(numbers)
+    return json.dumps(found) if found else None
+
+
+def paid_back_in(details: str | None) -> tuple[str, ...]:
+    """Return the labels of a row whose money is back, where each has a price of its own."""
+    return tuple(json.loads(details).get("paid_back", ())) if details else ()
 
 
 def is_usable(number: str, kind: str, voided: Sequence[str]) -> bool:

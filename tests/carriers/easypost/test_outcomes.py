@@ -10,6 +10,8 @@ import pytest
 
 from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.recovery import decide, update_refunds, void_rows
+from shipkit.purchasing.result import BatchResult
+from shipkit.purchasing.spend import Spend
 from shipkit.state import JobStatus
 
 from .conftest import asked, job_of, run
@@ -366,11 +368,45 @@ def test_a_row_in_part_says_what_became_of_the_refund_of_its_voided_label(
             *("shipped", [second]),
             None,
         )
+        back = decided == "refunded"
+        more = ", and the charge no longer counts it" if back else ""
         assert line["error_message"] == (
             f"{before['error_message']} The carrier's answer about the refund of {first}: "
-            f"{decided}."
+            f"{decided}{more}."
         )
+        assert (before["charged_cents"], line["charged_cents"]) == (1946, 973 if back else 1946)
+        assert BatchResult.of(job).total_charged.cents == line["charged_cents"]
     done = asked(easypost(), lambda one: void_rows(job, one, [0]))
     assert (done.voided, done.refused) == (1, {})
     [line] = job.results().to_pylist()
     assert (line["tracking_numbers"], line["refund"]) == ([first, second], "submitted")
+
+
+def test_a_rejected_refund_of_one_parcel_is_the_charge_of_that_one(home, server, easypost):
+    """It counted the whole order as charged, although the money of the others was back."""
+    parcel = {"weight_lb": 2.0, "packaging": "package"}
+    three = {"service": "ups:ground", "parcels": [parcel] * 3}
+    job = job_of(home, 1, easypost(), cents=2919, **three)
+    run(job, easypost())
+    numbers = job.results().column("tracking_numbers").to_pylist()[0]
+    done = asked(easypost(), lambda one: void_rows(job, one, [0]))
+    assert (done.voided, BatchResult.of(job).total_charged.cents) == (1, 2919)
+
+    def look() -> tuple[str, int, int]:
+        asked(easypost(), lambda one: update_refunds(job, one))
+        [line] = job.results().to_pylist()
+        total = BatchResult.of(job).totals
+        with job.own("test") as ledger:
+            spent = Spend.of(job, ledger).spent
+        return line["refund"], spent, sum(each.cents for each in total.values())
+
+    server.decide_refunds("refunded", numbers[0])
+    assert look() == ("submitted", 1946, 1946)
+    server.decide_refunds("rejected", numbers[1])
+    server.decide_refunds("refunded", numbers[2])
+    assert look() == ("rejected", 973, 973)
+    server.decide_refunds("refunded", numbers[1])
+    asked(easypost(), lambda one: void_rows(job, one, [0]))
+    [line] = job.results().to_pylist()
+    assert (line["refund"], line["charged_cents"]) == ("refunded", 2919), "it is the record"
+    assert not sum(each.cents for each in BatchResult.of(job).totals.values())

@@ -381,8 +381,8 @@ def test_a_row_of_which_some_labels_are_canceled_has_the_others(home, server, us
     assert (done.voided, [*done.refused]) == (0, [0])
     [line] = job.results().to_pylist()
     assert (line["state"], line["tracking_numbers"]) == ("shipped", [second])
-    assert line["charged_cents"] == TWO_CENTS, "what is refunded is not known"
-    assert f"1 label of 2 voided ({first})" in line["error_message"]
+    assert line["charged_cents"] == 923, "each label has its own price"
+    assert f"1 label of 2 voided ({first}), and the charge no longer" in line["error_message"]
     assert [one.tracking_number for one in job.labels()] == [second], "the other must not be used"
     assert tracker_numbers(job, usps()) == [second]
     server.forget_faults()
@@ -390,6 +390,7 @@ def test_a_row_of_which_some_labels_are_canceled_has_the_others(home, server, us
     assert (done.voided, done.refused) == (1, {})
     [line] = job.results().to_pylist()
     assert (line["state"], line["tracking_numbers"]) == ("voided", [first, second])
+    assert line["charged_cents"] == TWO_CENTS, "it is the record"
     assert (line["error_code"], line["error_message"]) == (None, None)
     assert {one["state"] for one in server.sold()} == {"canceled"}
 
