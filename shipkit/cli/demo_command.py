@@ -6,9 +6,10 @@ The orders are invented, and everything is kept in a folder of its own.
 from __future__ import annotations
 
 import shutil
+import tempfile
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shipkit.cli import advice, display
 from shipkit.cli.console import Console, End
@@ -16,6 +17,7 @@ from shipkit.cli.exit_codes import Exit
 from shipkit.cli.json_facts import result_facts
 from shipkit.cli.table_files import save_failed
 from shipkit.common.files import write_file
+from shipkit.common.words import counted
 from shipkit.demo import demo_orders
 from shipkit.errors import InputError
 from shipkit.models import Address
@@ -66,7 +68,41 @@ def demo(args: Namespace, console: Console) -> End:
         console.title("3  Find the problems")
         display.problems(session.problems, console)
         display.summary_lines(session.summary, console, title="4  Check the total")
-        return _bought(session, folder, console)
+        end = _bought(session, folder, console)
+    _compared(orders, console)
+    return end
+
+
+_ACCOUNTS: Final = ("sandbox", "sandbox_economy", "sandbox_express")
+_RULE: Final = "cheapest within 4 days"
+
+
+def _compared(orders: Path, console: Console) -> None:
+    """Price the orders across the three sandboxes, each row by the account that a rule chooses."""
+    from shipkit.session import BatchSession
+
+    with (
+        # In a home of its own: those that were bought above would be set aside as shipped.
+        tempfile.TemporaryDirectory() as home,
+        BatchSession(orders, shipper=SHOP, carriers=list(_ACCOUNTS), home=home) as session,
+    ):
+        session.map(weights="line", service=_RULE)
+        session.preview()
+        summary = session.summary
+    console.title("7  Compare three accounts")
+    console.say(
+        f'The same orders by the rule "{_RULE}". One account is cheaper and takes at most 20 lb, '
+        "another is a day faster. Nothing more is bought."
+    )
+    console.pairs(
+        [
+            *(
+                (paid.account, f"{counted(paid.shipments, 'shipment')}, {paid.total}")
+                for paid in summary.by_account
+            ),
+            ("Together", f"{counted(summary.shipments, 'shipment')}, {summary.total}"),
+        ]
+    )
 
 
 def _bought(session: BatchSession, folder: Path, console: Console) -> End:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 
@@ -43,6 +45,18 @@ def test_the_demo_shows_each_kind_of_dirt(cli, tmp_path, monkeypatch):
     assert lines["label_charge"].notna().tolist() == [True, False, False], (
         "and its charge stands once"
     )
+
+
+def test_the_demo_compares_three_accounts_and_buys_nothing_more(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = cli("demo").out.partition("Compare three accounts")[2]
+    counts = [
+        int(re.search(rf"^{name} +(\d+) shipment", said, re.MULTILINE)[1])
+        for name in ("sandbox", "sandbox_economy", "sandbox_express", "Together")
+    ]
+    assert all(counts)
+    assert sum(counts[:3]) == counts[3]
+    assert len(list((tmp_path / "shipkit-demo" / "home" / "jobs").glob("job-*"))) == 1
 
 
 def test_the_demo_can_start_over(cli, tmp_path, monkeypatch):
