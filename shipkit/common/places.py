@@ -289,11 +289,12 @@ def _padded(found: re.Match[str]) -> str:
 
 
 def _without_decimals(text: str) -> str:
-    return re.sub(r"\.0+\Z", "", text)
+    return re.sub(r"\.0+\Z", "", re.sub(r"\A([0-9]{5}) *-[- ]*\Z", r"\1", text))
 
 
 def _without_decimals_sql(text: str) -> str:
-    return f"regexp_replace({text}, '\\.0+$', '')"
+    joined = rf"regexp_replace({text}, '^([0-9]{{5}}) *-[- ]*$', '\1')"
+    return f"regexp_replace({joined}, '\\.0+$', '')"
 
 
 def _dashed_sql(text: str) -> str:

@@ -67,7 +67,9 @@ def postal_format(country: str) -> PostalFormat | None:
         return None
     facts = _facts()
     # One pattern of Bahrain's has marks of words, which say nothing where the whole text must fit.
-    own = data["zip"].replace("(?:^|\\b)", "").replace("(?:$|\\b)", "")
+    own = facts["forms"].get(country) or data["zip"].replace("(?:^|\\b)", "").replace(
+        "(?:$|\\b)", ""
+    )
     examples = [text.strip() for text in data.get("zipex", "").split(",") if text.strip()]
     if country in facts["examples"]:
         examples = [facts["examples"][country], *examples]

@@ -7,6 +7,7 @@ import re
 import duckdb
 import pytest
 
+import shipkit as sk
 from shipkit.common.address_formats import region_code, region_zips
 from shipkit.common.places import US_DOMAIN, country_codes
 from shipkit.common.postal import postal_format, read_postal_code
@@ -61,6 +62,7 @@ def test_the_database_reads_every_pattern_as_python_does():
         ("NL", "1234AB", "1234 AB"),
         ("NL", "NL-1234 ab", "1234 AB"),
         ("IE", "D02X285", "D02 X285"),
+        ("IE", "d6wxy00", "D6W XY00"),
         ("IE", "D4", "D4"),
         ("PL", "00950", "00-950"),
         ("PL", "00 950", "00-950"),
@@ -190,3 +192,15 @@ def test_what_has_no_reading_stays_for_a_person(country, text):
 )
 def test_regions_are_read_in_the_languages_of_their_country(country, text, region):
     assert region_code(country, text) == region
+
+
+def test_a_letter_for_a_zero_is_no_eircode():
+    assert read_postal_code("IE", "DO2 X285") is None
+
+
+def test_a_zip_without_its_second_part(shop):
+    row = {"Order": "1", "Name": "Ada", "Address": "1 Main St", "City": "Boston", "State": "MA"}
+    with sk.BatchSession([{**row, "Zip": "02134-", "Weight (lb)": 2}], shipper=shop) as session:
+        session.map(service="ground")
+        assert session.preview()["postal_code"].tolist() == ["02134"]
+        assert not len(session.problems)

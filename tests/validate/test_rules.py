@@ -134,6 +134,13 @@ CASES = [
     ("placeholder", "ship_to.state", {**ABROAD, "state": "=A1"}),
     ("street_is_city", "ship_to.address_line1", {"address_line1": "Boston, MA 02134"}),
     ("city_is_street", "ship_to.city", {"city": "1 Main St"}),
+    ("company_not_a_name", "ship_to.company", {"company": "ada@example.com"}),
+    ("company_not_a_name", "ship_to.company", {"company": "212-555-0142"}),
+    ("company_not_a_name", "ship_to.company", {"company": "$12.99"}),
+    *(
+        ("reference_damaged", f"reference_{n}", {f"reference_{n}": text})
+        for n, text in enumerate(("#REF!", "#N/A", "1.2E+15", "1E+15", "#NV"), start=1)
+    ),
     ("city_is_state", "ship_to.city", {"city": "MA"}),
     ("city_state_conflict", "ship_to.city", {"city": "Boston, NY"}),
     ("line_not_address", "ship_to.address_line2", {"address_line2": "2 lb"}),

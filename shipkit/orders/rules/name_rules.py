@@ -28,6 +28,8 @@ def _name(first: str, pattern: str, what: str) -> Rule:
 
 _QUANTITY: Final = "[0-9]{1,3}"
 _LETTER: Final = r"\pL"
+_WEIGHT: Final = "(?i)[0-9]+(?:[.,][0-9]+)? ?(?:lbs?|kgs?|oz|g)[.]?"
+_PHONE: Final = "(?:[+]?1[ .-]?)?[(]?[2-9][0-9]{2}[)]?[ .-]*[0-9]{3}[ .-]?[0-9]{4}"
 _ITEM: Final = "an item with its quantity"
 
 NAME_RULES: Final = (
@@ -63,7 +65,32 @@ NAME_RULES: Final = (
         "(?: (?:no|number|id))?[ #:.]*[0-9]+",
         "an order number, a SKU or a quantity",
     ),
-    _name("name < ':'", "(?i)[0-9]+(?:[.,][0-9]+)? ?(?:lbs?|kgs?|oz|g)[.]?", "a weight"),
+    _name("name < ':'", _WEIGHT, "a weight"),
+    # A company may be called by numbers, and is no e-mail address, price, weight or address.
+    *(
+        Rule(
+            code="company_not_a_name",
+            field="ship_to.company",
+            fails=case(
+                ("company IS NULL", "false"),
+                (first, f"regexp_full_match(company, '{pattern}')"),
+                otherwise="false",
+            ),
+            value="company",
+            problem=f"""'the company "' || company || '" is {what}'""",
+            fix='Name the column of the company: map(columns={"company": "<heading>"}), or correct '
+            "the cell.",
+        )
+        for first, pattern, what in (
+            ("contains(company, '@')", EMAIL, "an e-mail address"),
+            ("company < ':'", _PHONE, "a phone number"),
+            ("company < ':'", STREET, "a street"),
+            ("company < ':'", _WEIGHT, "a weight"),
+            ("company < ':'", r"[$€£¥] ?[0-9][0-9.,]*|[0-9]+[.,][0-9]{2}", "an amount"),
+            ("right(company, 1) BETWEEN '0' AND '9'", ZIP_AT_END, "a city with its ZIP"),
+            ("strlen(company) BETWEEN 13 AND 18", TRACKING_NUMBER, "a tracking number"),
+        )
+    ),
     Rule(
         code="name_is_email",
         field="ship_to.name",

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from shipkit.orders.damage_words import date_sql
-from shipkit.orders.expressions import case
+from shipkit.models import NUMBERED_REFERENCES
+from shipkit.orders.damage_words import damage_words, date_sql
+from shipkit.orders.expressions import case, quoted_list
 from shipkit.orders.rules.rule import Rule
+from shipkit.orders.written_numbers import ROUNDED
 
 __all__ = ["TEXT_RULES"]
 
@@ -23,6 +25,8 @@ _PRINTED: Final = {
     "city": "ship_to.city",
     "state": "ship_to.state",
 }
+
+_ERRORS: Final = quoted_list(sorted(damage_words("errors")))
 
 TEXT_RULES: Final = (
     *(
@@ -47,5 +51,23 @@ TEXT_RULES: Final = (
             fix="Write the original again, in a cell that is formatted as text.",
         )
         for column in ("address_line1", "address_line2")
+    ),
+    *(
+        Rule(
+            code="reference_damaged",
+            field=column,
+            fails=case(
+                (f"{column} IS NULL", "false"),
+                (
+                    f"starts_with({column}, '#') OR {column} BETWEEN '0' AND ':'",
+                    f"lower({column}) IN ({_ERRORS}) OR regexp_full_match({column}, '{ROUNDED}')",
+                ),
+                otherwise="false",
+            ),
+            value=column,
+            problem=f"""'"' || {column} || '" is what a spreadsheet made of a reference'""",
+            fix="Export the orders again, or format the column as text before pasting the numbers.",
+        )
+        for column in NUMBERED_REFERENCES
     ),
 )
