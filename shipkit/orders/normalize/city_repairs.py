@@ -8,18 +8,17 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.common.places import (
-    country_code,
-    country_code3,
-    place_key,
-    state_codes,
-    zip3_states,
-)
+from shipkit.common.places import place_key, state_codes, zip3_states
 from shipkit.orders.normalize.address_repairs import replaced
 
 __all__ = ["repair_cities"]
 
-_STATES_KNOWN: Final = ("US", "CA", "AU")
+_COUNTRIES: Final = {
+    "US": {"us", "usa", "unitedstates", "unitedstatesofamerica", "america"},
+    "CA": {"can", "canada"},
+    "AU": {"au", "aus", "australia"},
+}
+"""Countries whose addresses have a state -> how a city may name them."""
 _LAST: Final = re.compile(r"(?P<sign>\s*,\s*|\s+-\s+|\s*[(]|\s+(?=\S+$))(?P<part>[^,()]+?)[)]?\.?$")
 """The last part of a city, behind a comma, a dash, a bracket or a blank."""
 _CODE: Final = re.compile(r"\b([0-9]{5})(?:-[0-9]{4})?\b")
@@ -32,9 +31,7 @@ def repair_cities(normal: pa.Table) -> pa.Table:
     What differs stays, for a rule to report. The column ``fixed_city`` is true where a city was
     repaired. A state that has no cell of its own is moved to it, where the ZIP agrees.
     """
-    normal = normal.append_column(
-        "fixed_city", pa.array([False]).take(pa.nulls(normal.num_rows, pa.int64()).fill_null(0))
-    )
+    normal = normal.append_column("fixed_city", pa.repeat(pa.scalar(value=False), normal.num_rows))
     places = pc.indices_nonzero(_suspects(normal))
     if not len(places):
         return normal
@@ -54,16 +51,18 @@ def repair_cities(normal: pa.Table) -> pa.Table:
     return replaced(normal, made) if made.num_rows else normal
 
 
+_MAY_REPEAT: Final = "[,0-9]| - |[ (][A-Za-z]{2}[)]?$"
+
+
 def _suspects(normal: pa.Table) -> pa.ChunkedArray:
-    """Return which cities may hold more than a city: few comparisons, for all rows."""
-    city, state = normal.column("city"), normal.column("state")
-    end = pc.utf8_slice_codeunits(city, -3, None)
-    repeated = pc.equal(end, pc.binary_join_element_wise("", state, " "))
-    digits = pc.or_(pc.less(city, ":"), pc.less(pc.utf8_slice_codeunits(city, -1, None), ":"))
-    odd = pc.or_(pc.match_substring(city, ","), pc.match_substring(city, " - "))
-    found = pc.or_(pc.or_(odd, digits), pc.fill_null(repeated, fill_value=False))
-    known = pc.is_in(normal.column("country"), value_set=pa.array(_STATES_KNOWN))
-    return pc.and_(pc.fill_null(found, fill_value=False), known)
+    """Return which cities may hold more than a city. Each different one is looked at once."""
+    cities = normal.column("city").combine_chunks().dictionary_encode()
+    odd = pc.match_substring_regex(cities.dictionary, _MAY_REPEAT)
+    found = pc.fill_null(odd.take(cities.indices), fill_value=False)
+    if not pc.any(found).as_py():
+        return found
+    known = pc.is_in(normal.column("country"), value_set=pa.array(list(_COUNTRIES)))
+    return pc.and_(found, known)
 
 
 def _repaired(
@@ -99,8 +98,7 @@ def _repaired(
 
 
 def _is_country(text: str, country: str) -> bool:
-    code = country_code(text)
-    return code == country and country_code3(code) is not None
+    return "".join(filter(str.isalpha, text)).lower() in _COUNTRIES[country]
 
 
 def _has_code(own: str, postal_code: str | None, state: str | None, country: str) -> bool:

@@ -42,7 +42,11 @@ _HARMLESS: Final = "No action is needed if the address reads well."
 SECOND_LINE_RULES: Final = (
     _line(
         _DIGIT_FIRST,
-        _is(r"(?i)[0-9]+(?:[.,][0-9]+)? ?(?:lbs?|pounds?|kgs?|oz|grams?|g)[.]?(?: [0-9.]+ ?oz)?"),
+        # "602G" is an apartment.
+        _is(
+            r"(?i)[0-9]+(?:[.,][0-9]+)? ?(?:lbs?|pounds?|kgs?|oz|grams?)[.]?(?: [0-9.]+ ?oz)?"
+            r"|(?-i:[0-9]{2,} ?g)"
+        ),
         "is a weight",
         "error",
     ),
@@ -87,9 +91,11 @@ SECOND_LINE_RULES: Final = (
     ),
     _line(
         f"american AND {_DIGIT_FIRST}",
-        _is("[0-9]{5}(?:-[0-9]{4})?"),
-        "looks like a ZIP",
+        # A unit may have five digits.
+        f"{_is('[0-9]{5}(?:-[0-9]{4})?')} AND left(address_line2, 5) = left(postal_code, 5)",
+        "repeats the ZIP",
         "warning",
+        _HARMLESS,
     ),
     _line(
         f"american AND {_DIGIT_LAST}",
