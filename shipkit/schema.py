@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -324,12 +324,14 @@ UNANSWERED: Final = "unanswered"
 """Cost basis of a row without a price because the carrier did not answer: no fault of the row."""
 
 
-_NO_PROBLEMS: Final = PROBLEMS.empty_table()
-
-
 def problems_table(rows: list[dict[str, Any]] | None = None) -> pa.Table:
     """Return a problems table of `rows`; missing keys are null."""
-    return pa.Table.from_pylist(rows, schema=PROBLEMS) if rows else _NO_PROBLEMS
+    return pa.Table.from_pylist(rows, schema=PROBLEMS) if rows else _no_problems()
+
+
+@cache  # and not a constant: pyarrow imports pandas to make an array
+def _no_problems() -> pa.Table:
+    return PROBLEMS.empty_table()
 
 
 def quotes_table(rows: list[dict[str, Any]]) -> pa.Table:
