@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 import shipkit.carriers
-from shipkit.carriers.http import _Sending
+from shipkit.carriers.http_senders import Sending
 from shipkit.carriers.send_gate import Passage
 
 PRIVATE = re.compile(r"\b(bytes|Any|Shipment|Address|Customs)\b")
@@ -50,7 +50,7 @@ def test_no_dataclass_shows_a_field_that_may_be_private():
 
 
 def test_a_request_shows_neither_its_headers_nor_its_body():
-    sending = _Sending(
+    sending = Sending(
         "POST",
         "https://api.example.com/labels",
         {"x-payment-authorization-token": SecretStr("PAY-TOKEN"), "accept": "json"},
