@@ -23,7 +23,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pyarrow as pa
-from carrier_rounds import Answers, compare, timed
+from carrier_rounds import Answers, Turns, compare, timed
 from pydantic import SecretStr
 
 from shipkit.carriers.easypost import EasyPost
@@ -127,28 +127,6 @@ def serve(port, latency_s: float) -> None:
         await server.serve_forever()
 
     asyncio.run(run())
-
-
-class Turns:
-    """Notes when calls began and ended."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[float, float]] = []
-
-    def of(self, call):
-        async def timed_call(*given):
-            began = time.perf_counter()
-            try:
-                return await call(*given)
-            finally:
-                self.calls.append((began, time.perf_counter()))
-
-        return timed_call
-
-    def in_use(self, since: float, until: float, concurrency: int) -> float:
-        """Return the part of all turns between two moments in which a call was under way."""
-        busy = sum(max(0.0, min(end, until) - max(began, since)) for began, end in self.calls)
-        return busy / concurrency / (until - since)
 
 
 USED: list[float] = []

@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-__all__ = ["Answers", "compare", "timed"]
+__all__ = ["Answers", "Turns", "compare", "timed"]
 
 Way = Callable[[str, int, int], Awaitable[tuple[float, float, float]]]
 
@@ -35,6 +35,28 @@ class Answers:
         """Return seconds from answer to answer, while the way is under way."""
         middle = self.times[self._edge : -self._edge]
         return (middle[-1] - middle[0]) / (len(middle) - 1)
+
+
+class Turns:
+    """Notes when calls began and ended."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[float, float]] = []
+
+    def of(self, call):
+        async def timed_call(*given):
+            began = time.perf_counter()
+            try:
+                return await call(*given)
+            finally:
+                self.calls.append((began, time.perf_counter()))
+
+        return timed_call
+
+    def in_use(self, since: float, until: float, concurrency: int) -> float:
+        """Return the part of all turns between two moments in which a call was under way."""
+        busy = sum(max(0.0, min(end, until) - max(began, since)) for began, end in self.calls)
+        return busy / concurrency / (until - since)
 
 
 async def timed(call, n: int, concurrency: int) -> tuple[float, float, float]:
