@@ -166,8 +166,10 @@ def where_it_is(number: str, answer: Mapping[str, Any] | None, problem: str = ""
     code = str(last.get("eventCode") or "")
     status = _begins(category, _STATUSES) or _status_of(last)
     text = _text(answer.get("statusSummary") or last.get("eventType") or answer.get("status"))
-    if is_returned(f"{category} {text}"):
+    if is_returned(f"{category} {text} {_text(last.get('eventType'))}"):
         status = "returned"
+    elif status == "delivered" and _text(last.get("eventType")).lower().startswith("delivered"):
+        status = _status_of(last)  # it says to whom
     planned = answer.get("expectedDeliveryTimeStamp") or answer.get("predictedDeliveryDate")
     delivered = status == "delivered"
     return {

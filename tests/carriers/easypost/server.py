@@ -225,6 +225,8 @@ class EasyPostServer:
         self.ounce_cents = 1
         self.moves: dict[str, str] = {}
         """Street as sent -> street as the answers have it."""
+        self.scans: dict[str, dict[str, Any]] = {}
+        """Tracking number -> what is said of a parcel that moved."""
         self.refund_state = "submitted"
         self.forms: list[dict[str, Any]] = []
         """Scan forms, the newest first."""
@@ -804,6 +806,7 @@ class EasyPostServer:
                             },
                         }
                     ],
+                    **self.scans.get(str(wanted), {}),
                 }
                 for s in found
             ],

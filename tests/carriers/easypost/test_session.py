@@ -65,6 +65,37 @@ def test_two_variables_from_orders_to_labels_and_back(served: Any, tmp_path: Pat
     assert not any("service" in each for each in created), "never bought in one call"
 
 
+def test_parcels_that_moved_between_two_looks(served: Any) -> None:
+    with sk.BatchSession(ORDERS, shipper=SHOP, carrier="easypost", label_format="png") as session:
+        session.map(service="usps:ground_advantage").preview()
+        session.approve()
+        session.execute(progress=False)
+        job = session.job
+        assert list(job.track(changes=True)["status"]) == ["in_transit"] * 3
+        one, two, three = job.results()["tracking_number"]
+
+        def scan(status: str, words: str, minute: int) -> dict[str, Any]:
+            at = f"2026-11-29T09:{minute:02}:00Z"
+            detail = {"message": words, "status": status, "datetime": at}
+            return {"status": status, "tracking_details": [detail]}
+
+        served.scans[one] = scan("delivered", "Delivered, Front Door/Porch", 1)
+        served.scans[two] = scan("delivered", "Delivered, To Original Sender", 1)
+        served.scans[three] = scan("failure", "Insufficient Address", 1)
+        looks = [job.track(changes=True)]
+        served.scans[one] = scan("out_for_delivery", "Out for Delivery", 2)
+        looks.append(job.track(changes=True))
+        assert [look[["status_before", "status"]].to_numpy().tolist() for look in looks] == [
+            [
+                ["in_transit", "delivered"],
+                ["in_transit", "returned"],
+                ["in_transit", "exception"],
+            ],
+            [["delivered", "out_for_delivery"]],
+        ]
+        assert job.track(changes=True).empty
+
+
 def test_a_refund_is_money_back_when_the_carrier_says_so(served: Any) -> None:
     """USPS decides after weeks: until then the money is spent, and a label may stay paid for."""
     with sk.BatchSession(ORDERS, shipper=SHOP, carrier="easypost", label_format="png") as session:

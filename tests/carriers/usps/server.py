@@ -138,6 +138,8 @@ class UspsServer:
         self.pickups: dict[str, dict[str, Any]] = {}
         """Confirmation number -> what was scheduled."""
         self.calls: Counter[str] = Counter()
+        self.scans: dict[str, dict[str, Any]] = {}
+        """Number -> what is said of a parcel that moved."""
         self.seen: list[tuple[str, str, Any]] = []
         self.answered: list[tuple[str, str, int, Any]] = []
         self.bodies: dict[str, list[bytes]] = {}
@@ -983,6 +985,8 @@ class UspsServer:
         if self.unscanned:
             words = "A status update is not yet available for your package."
             return 404, _error(404, words, code="150009")
+        if number in self.scans:
+            return 200, {"trackingNumber": number, **self.scans[number]}
         return 200, {
             "trackingNumber": number,
             "mailClass": "USPS Ground Advantage<SUP>&#153;</SUP>",

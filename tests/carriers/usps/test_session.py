@@ -108,6 +108,42 @@ def test_a_second_preview_asks_nothing_and_a_rule_knows_days(served: Any) -> Non
     assert served.calls["options"] == 1, "one question for all of them"
 
 
+def test_parcels_that_moved_between_two_looks(served: Any) -> None:
+    def scan(category: str, text: str, hour: int) -> dict[str, Any]:
+        event = {
+            "eventType": text,
+            "eventTimestamp": f"2026-11-29T{hour:02}:10:00",
+            "eventCity": "AUSTIN",
+            "eventCode": "01" if category == "Delivered" else "10",
+        }
+        return {"statusCategory": category, "statusSummary": text, "trackingEvents": [event]}
+
+    with sk.BatchSession(ORDERS, shipper=SHOP, carrier="usps") as session:
+        session.map(service="ground_advantage").preview()
+        session.approve()
+        session.execute(progress=False)
+        job = session.job
+        served.unscanned = False
+        assert list(job.track(changes=True)["status"]) == ["picked_up"] * 3
+        assert job.track(changes=True).empty
+        one, two, three = job.results()["tracking_number"]
+
+        def moved() -> list[tuple[str, str, str]]:
+            frame = job.track(changes=True)[["tracking_number", "status_before", "status"]]
+            return [tuple(line) for line in frame.to_numpy().tolist()]
+
+        served.scans[one] = scan("Delivered", "Delivered, Front Door/Porch", 9)
+        served.scans[two] = scan("Delivered", "Delivered, To Agent for Final Delivery", 9)
+        assert moved() == [(one, "picked_up", "delivered"), (two, "picked_up", "in_transit")]
+        # USPS takes a delivery back, another one goes back to the sender.
+        served.scans[one] = scan("In-Transit", "Arrived at USPS Facility", 10)
+        served.scans[three] = scan("Delivered", "Delivered, To Original Sender", 10)
+        assert moved() == [(one, "delivered", "in_transit"), (three, "picked_up", "returned")]
+        served.unscanned = True  # numbers that USPS does not know any more are news
+        assert [status for _, _, status in moved()] == ["not_found"] * 3
+        assert not job.track()["delivered"].any()
+
+
 def test_days_of_a_named_service_are_those_of_a_comparison_that_is_kept(served: Any) -> None:
     """The price API knows none: a rule chose by days that the preview then did not have."""
 
