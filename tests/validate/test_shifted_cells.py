@@ -85,7 +85,7 @@ def test_names_that_look_like_it(shop, name):
         ("78701", "warning"),
         ("78701-1234", "warning"),
         ("Austin, TX 78701", "warning"),
-        ("AUSTIN, TX", None),
+        ("AUSTIN, TX", "warning"),
         ("Austin, TX", "warning"),
         ("Apt 4", None),
         ("4B", None),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from shipkit.orders.expressions import case
+from shipkit.orders.rules.kinds_of_text import Kind, fails_of, kind_of
 from shipkit.orders.rules.rule import Rule
 from shipkit.orders.text_kinds import EMAIL, STREET, TRACKING_NUMBER, WEB_ADDRESS, ZIP_AT_END
 
@@ -26,11 +27,38 @@ def _name(first: str, pattern: str, what: str) -> Rule:
     )
 
 
-_QUANTITY: Final = "[0-9]{1,3}"
-_LETTER: Final = r"\pL"
-_WEIGHT: Final = "(?i)[0-9]+(?:[.,][0-9]+)? ?(?:lbs?|kgs?|oz|g)[.]?"
-_PHONE: Final = "(?:[+]?1[ .-]?)?[(]?[2-9][0-9]{2}[)]?[ .-]*[0-9]{3}[ .-]?[0-9]{4}"
 _ITEM: Final = "an item with its quantity"
+_WEIGHT: Final = Kind("a weight", "(?i)[0-9]+(?:[.,][0-9]+)? ?(?:lbs?|kgs?|oz|g)[.]?")
+_ITEMS: Final = (
+    Kind(_ITEM, r"[0-9]{1,3}[xX×] \pL.*|[0-9]{1,3} [x×] ?\pL.*"),
+    Kind(_ITEM, r".*\pL.* (?:[x×] [0-9]+|[x×][0-9])"),
+    Kind(_ITEM, r".*\pL.* [(](?:[x×] ?)?[0-9]{1,3}(?: ?[x×])?[)]"),
+    Kind(
+        "an order number, a SKU or a quantity",
+        "(?i)(?:sku|item|order|invoice|qty|quantity|ref|asin|upc|po)"
+        "(?: (?:no|number|id))?[ #:.]*[0-9]+",
+    ),
+    _WEIGHT,
+)
+_NAME_GATES: Final = ("name < ':'", "right(name, 1) < ':'")
+_NO_COMPANIES: Final = (
+    Kind("an e-mail address", EMAIL),
+    Kind(
+        "a phone number",
+        "(?:[+]?1[ .-]?)?[(]?[2-9][0-9]{2}[)]?[ .-]*[0-9]{3}[ .-]?[0-9]{4}",
+    ),
+    Kind("a street", STREET),
+    _WEIGHT,
+    Kind("an amount", r"[$€£¥] ?[0-9][0-9.,]*|[0-9]+[.,][0-9]{2}"),
+    Kind("a city with its ZIP", ZIP_AT_END),
+    Kind("a tracking number", TRACKING_NUMBER),
+)
+_COMPANY_GATES: Final = (
+    "company < ':'",
+    "company >= '£'",
+    "right(company, 1) BETWEEN '0' AND '9'",
+    "contains(company, '@')",
+)
 
 NAME_RULES: Final = (
     # "3M" and "7-Eleven" have a letter.
@@ -56,40 +84,24 @@ NAME_RULES: Final = (
         "|[A-Z]{2,}[-_][A-Z0-9]+[-_][A-Z]*[0-9]+",
         "an order number or a SKU",
     ),
-    _name("name < ':'", f"{_QUANTITY}[xX×] {_LETTER}.*|{_QUANTITY} [x×] ?{_LETTER}.*", _ITEM),
-    _name("right(name, 1) BETWEEN '0' AND '9'", f".*{_LETTER}.* (?:[x×] [0-9]+|[x×][0-9])", _ITEM),
-    _name("right(name, 1) = ')'", f".*{_LETTER}.* [(](?:[x×] ?)?{_QUANTITY}(?: ?[x×])?[)]", _ITEM),
-    _name(
-        "right(name, 1) BETWEEN '0' AND '9'",
-        "(?i)(?:sku|item|order|invoice|qty|quantity|ref|asin|upc|po)"
-        "(?: (?:no|number|id))?[ #:.]*[0-9]+",
-        "an order number, a SKU or a quantity",
+    Rule(
+        code="name_not_a_person",
+        field="ship_to.name",
+        fails=fails_of("name", _NAME_GATES, _ITEMS),
+        value="name",
+        problem=f"""'the name "' || name || '" is ' || {kind_of("name", _ITEMS)}""",
+        fix='Name the column of the recipient: map(columns={"name": "<heading>"}), or correct the '
+        "cell.",
     ),
-    _name("name < ':'", _WEIGHT, "a weight"),
-    # A company may be called by numbers, and is no e-mail address, price, weight or address.
-    *(
-        Rule(
-            code="company_not_a_name",
-            field="ship_to.company",
-            fails=case(
-                ("company IS NULL", "false"),
-                (first, f"regexp_full_match(company, '{pattern}')"),
-                otherwise="false",
-            ),
-            value="company",
-            problem=f"""'the company "' || company || '" is {what}'""",
-            fix='Name the column of the company: map(columns={"company": "<heading>"}), or correct '
-            "the cell.",
-        )
-        for first, pattern, what in (
-            ("contains(company, '@')", EMAIL, "an e-mail address"),
-            ("company < ':'", _PHONE, "a phone number"),
-            ("company < ':'", STREET, "a street"),
-            ("company < ':'", _WEIGHT, "a weight"),
-            ("company < ':'", r"[$€£¥] ?[0-9][0-9.,]*|[0-9]+[.,][0-9]{2}", "an amount"),
-            ("right(company, 1) BETWEEN '0' AND '9'", ZIP_AT_END, "a city with its ZIP"),
-            ("strlen(company) BETWEEN 13 AND 18", TRACKING_NUMBER, "a tracking number"),
-        )
+    # A company may be called by a number, and is no e-mail address, price, weight or address.
+    Rule(
+        code="company_not_a_name",
+        field="ship_to.company",
+        fails=fails_of("company", _COMPANY_GATES, _NO_COMPANIES),
+        value="company",
+        problem=f"""'the company "' || company || '" is ' || {kind_of("company", _NO_COMPANIES)}""",
+        fix='Name the column of the company: map(columns={"company": "<heading>"}), or correct the '
+        "cell.",
     ),
     Rule(
         code="name_is_email",
