@@ -251,6 +251,7 @@ def _judged(name: str, rows: pa.Table, shipper: Address, today: dt.date | None) 
                 {_state_unknown(places)} AS state_unknown,
                 {_us_state("s.state", places)} AS us_state,
                 {odd_key("s.order_id")} AS odd_key,
+                right(s.name, 1) AS name_end,
                 {example_columns("s")},
                 {bad_email("s.email") if emails else "false"} AS bad_email,
                 CASE

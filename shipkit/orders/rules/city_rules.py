@@ -12,7 +12,9 @@ from shipkit.orders.text_kinds import STREET
 __all__ = ["CITY_RULES"]
 
 _STATES: Final = sorted({code for (country, _), code in state_codes().items() if country == "US"})
-_STATES_AT_END: Final = quoted_list([code for code in _STATES if code not in ("CO", "MT")])
+_STATES_AT_END: Final = quoted_list(
+    [f"{sign}{code}" for code in _STATES if code not in ("CO", "MT") for sign in " ,"]
+)
 """Not those that also end names of places: "Jessamine Co", "Rocky Mt"."""
 
 _OWN_CODE: Final = "regexp_extract(city, '(?:^|[^0-9])([0-9]{4,6})(?:[^0-9]|$)', 1)"
@@ -34,10 +36,7 @@ CITY_RULES: Final = (
         code="city_state_conflict",
         field="ship_to.city",
         fails=case(
-            (
-                "substr(city, -3, 1) IN (' ', ',')",
-                f"american AND right(city, 2) IN ({_STATES_AT_END}) AND right(city, 2) <> state",
-            ),
+            (f"right(city, 3) IN ({_STATES_AT_END})", "american AND right(city, 2) <> state"),
             otherwise="false",
         ),
         value="city",

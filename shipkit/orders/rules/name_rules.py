@@ -40,7 +40,7 @@ _ITEMS: Final = (
     ),
     _WEIGHT,
 )
-_NAME_GATES: Final = ("name < ':'", "right(name, 1) < ':'")
+_NAME_GATES: Final = ("name < ':'", "name_end < ':'")
 _NO_COMPANIES: Final = (
     Kind("an e-mail address", EMAIL),
     Kind(
@@ -67,7 +67,7 @@ NAME_RULES: Final = (
     # A shifted row, or a label that was pasted into one cell.
     _name("name < ':'", STREET, "a street"),
     _name(
-        "right(name, 1) BETWEEN '0' AND '9'",
+        "name_end BETWEEN '0' AND '9'",
         ZIP_AT_END,
         "a city with its ZIP",
     ),
@@ -79,7 +79,7 @@ NAME_RULES: Final = (
     ),
     # "ORD-1001", "MUG-BLUE-01"; not "Studio-54".
     _name(
-        "right(name, 1) BETWEEN '0' AND '9'",
+        "name_end BETWEEN '0' AND '9'",
         "(?i)[A-Z]{2,}(?:[-_#][A-Z0-9]+)*[-_#][A-Z]*[0-9]{3,}"
         "|[A-Z]{2,}[-_][A-Z0-9]+[-_][A-Z]*[0-9]+",
         "an order number or a SKU",

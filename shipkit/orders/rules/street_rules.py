@@ -21,10 +21,8 @@ def _number_as_street(where: str, severity: str) -> Rule:
         code="street_is_number",
         field="ship_to.address_line1",
         fails=case(
-            (
-                where,
-                f"NOT contains(address_line1, ' ') AND {number} AND {_NO_MORE}",
-            ),
+            ("contains(address_line1, ' ')", "false"),
+            (where, f"{number} AND {_NO_MORE}"),
             otherwise="false",
         ),
         value="address_line1",
