@@ -30,7 +30,7 @@ def odd_key(x: str) -> str:
 
 
 def _key(test: str, wrong: str, fix: str = _AS_TEXT) -> Rule:
-    """Return the rule of keys that meet the SQL `test`; `wrong` is SQL of what is wrong."""
+    """Return the rule of keys that meet the SQL `test`; `wrong` is SQL of the problem."""
     return Rule(
         code="order_key_damaged",
         field="order_id",
