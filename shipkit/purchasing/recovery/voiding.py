@@ -40,8 +40,9 @@ from shipkit.purchasing.store.entries import (
     micros,
     paid_back_in,
     refund_in,
+    rejected_in,
     voided_in,
-    with_paid_back,
+    with_decided,
     with_refund,
     with_voided,
 )
@@ -194,7 +195,7 @@ async def update_refunds(store: JobStore, carrier: Carrier | Accounts) -> None:
     rows = pc.indices_nonzero(pc.fill_null(waiting, False)).to_pylist()  # noqa: FBT003 - a fill value
     accounts = Accounts.of(carrier)
     if any(later_refunds(account.carrier) for account in accounts):
-        rows += _rows_in_part(store)
+        rows += _rows_undecided(store)
     if not rows:
         return
     require_account(store.manifest, accounts)
@@ -202,17 +203,26 @@ async def update_refunds(store: JobStore, carrier: Carrier | Accounts) -> None:
         await _record_refunds(store, accounts, ledger, store.last_entries_of(rows))
 
 
-def _rows_in_part(store: JobStore) -> list[int]:
-    """Return the shipped rows with voided labels whose refund is not known."""
-    table = store.chain(("row", "state", "details")).table
+def _rows_undecided(store: JobStore) -> list[int]:
+    """Return the rows with voided labels whose refund is not known, though that of others may be.
+
+    Those of which nothing is known but that it is asked for are not among them.
+    """
+    names = ("row", "state", "details", "tracking_numbers")
+    table = store.chain(names).table
     last = table.take(last_entries(table))
-    shipped = pc.equal(last.column("state"), RowState.SHIPPED.value)
-    some = last.filter(pc.and_(shipped, pc.match_substring(last.column("details"), '"voided"')))
-    return [
-        line["row"]
-        for line in some.select(["row", "details"]).to_pylist()
-        if voided_in(line["details"]) and refund_in(line["details"]) is None
-    ]
+    some = last.filter(pc.match_substring_regex(last.column("details"), '"voided"|"rejected"'))
+    found = []
+    for line in some.select(list(names)).to_pylist():
+        numbers = voided_in(line["details"])
+        if line["state"] == RowState.VOIDED:
+            numbers = bought_in(line) if label_cents_in(line) else ()
+        decided = {*paid_back_in(line["details"]), *rejected_in(line["details"])}
+        refund = refund_in(line["details"])
+        asked = line["state"] == RowState.SHIPPED and refund is None
+        if numbers and (asked or (refund == Refund.REJECTED and decided and {*numbers} - decided)):
+            found.append(line["row"])
+    return found
 
 
 async def _record_refunds(
@@ -230,15 +240,19 @@ async def _record_refunds(
             decided = await _decided(own, later, last)
         except CarrierError:  # it stays as it was known
             return
-        known = paid_back_in(last["details"])
-        if ledger.state(row) != last["state"] or not (decided.is_final or decided.back != known):
+        details = last["details"]
+        known = (paid_back_in(details), rejected_in(details))
+        news = decided.is_final and decided.refund != refund_in(details)
+        if ledger.state(row) != last["state"] or not (
+            news or (decided.back, decided.rejected) != known
+        ):
             return
         in_part = last["state"] == RowState.SHIPPED
         made = _refunded_in_part(last, decided) if in_part else _voided(last, decided.refund)
         if label_cents_in(last):
             made = made._replace(
                 charged_cents=_still_paid(last, decided.back),
-                details=with_paid_back(made.details, decided.back),
+                details=with_decided(made.details, decided.back, decided.rejected),
             )
         await ledger.record([made._replace(event="refund", at=_at(last))], urgent=False)
 
@@ -407,7 +421,7 @@ def _voided_in_part(
     return followed(entry, event="voided_in_part", state=RowState.SHIPPED)._replace(
         tracking_numbers=labels.left,
         charged_cents=_still_paid(entry, back) if known else entry["charged_cents"],
-        details=with_paid_back(details, back) if known else details,
+        details=with_decided(details, back, ()) if known else details,
         # What was no refusal has our own code: a program must tell an outage from a no.
         code=(isinstance(error, CarrierRejected) and error.carrier_code) or error.code,
         message=f"{counted(count, 'label')} of {len(labels.bought)} voided "
@@ -419,9 +433,13 @@ def _voided_in_part(
 
 def _refunded_in_part(entry: dict[str, Any], decided: _Decided) -> LedgerEntry:
     """Return the entry of a shipped row with what became of the refund of its voided labels."""
-    known = paid_back_in(entry["details"])
+    known = (*paid_back_in(entry["details"]), *rejected_in(entry["details"]))
     back = [number for number in decided.back if number not in known]
-    said = [(back, "refunded, and the charge no longer counts it"), (decided.rejected, "rejected")]
+    refused = [number for number in decided.rejected if number not in known]
+    said: list[tuple[Sequence[str], str]] = [
+        (back, "refunded, and the charge no longer counts it"),
+        (refused, "rejected"),
+    ]
     if not label_cents_in(entry) and decided.refund is not None:
         said = [(voided_in(entry["details"]), decided.refund.value)]
     words = " ".join(

@@ -36,10 +36,11 @@ __all__ = [
     "micros",
     "paid_back_in",
     "refund_in",
+    "rejected_in",
     "state_codes",
     "to_table",
     "voided_in",
-    "with_paid_back",
+    "with_decided",
     "with_refund",
     "with_voided",
     "without_labels",
@@ -203,17 +204,24 @@ def label_cents_in(entry: Mapping[str, Any]) -> dict[str, int]:
     return cents if cents.keys() == {*bought_in(entry)} else {}
 
 
-def with_paid_back(details: str | None, numbers: Sequence[str]) -> str | None:
-    """Return the details of an entry with the labels whose money is back; () for none."""
-    found = {k: v for k, v in json.loads(details or "{}").items() if k != "paid_back"}
-    if numbers:
-        found["paid_back"] = list(numbers)
+def with_decided(
+    details: str | None, paid_back: Sequence[str], rejected: Sequence[str]
+) -> str | None:
+    """Return the details of an entry with the labels whose money is back, or is refused."""
+    found = json.loads(details or "{}")
+    found |= {"paid_back": list(paid_back), "rejected": list(rejected)}
+    found = {k: v for k, v in found.items() if v or k not in ("paid_back", "rejected")}
     return json.dumps(found) if found else None
 
 
 def paid_back_in(details: str | None) -> tuple[str, ...]:
     """Return the labels of a row whose money is back, where each has a price of its own."""
     return tuple(json.loads(details).get("paid_back", ())) if details else ()
+
+
+def rejected_in(details: str | None) -> tuple[str, ...]:
+    """Return the labels of a row whose refund is rejected, where each has a price of its own."""
+    return tuple(json.loads(details).get("rejected", ())) if details else ()
 
 
 def is_usable(number: str, kind: str, voided: Sequence[str]) -> bool:
