@@ -7,6 +7,7 @@ as a whole. So ``statement`` is not a state, and ``order_total`` is not an order
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -95,12 +96,26 @@ def _meaning(heading: str) -> Candidate | None:
     if short == heading.strip() or _says_more(heading, short):
         return None
     again = _read_words(words_of(short), heading)
+    if again is not None and again.match.role == "name":
+        again = _part_of_a_name(heading, again)
     # "Weight (stone)" is no weight in pounds.
     return None if again is None or again.match.role in MEASURED else again
 
 
 MEASURED = frozenset({"weight", "item_weight", "length", "width", "height", "dimensions"})
 """Roles whose columns have a unit in their heading."""
+
+
+_IN_BRACKETS: Final = re.compile(r"[(\[（【]([^()\[\]（）【】]+)[)\]）】]")
+
+
+def _part_of_a_name(heading: str, name: Candidate) -> Candidate:
+    """Return a name, or the part of one that its note says: "Shipping Name (First Name)"."""
+    note = _IN_BRACKETS.search(heading)
+    part = note and _read_words(words_of(note[1]), heading)
+    if part is None or part.match.role not in ("first_name", "last_name"):
+        return name
+    return replace(name, match=replace(name.match, role=part.match.role))
 
 
 def _says_more(heading: str, short: str) -> bool:
