@@ -137,3 +137,44 @@ def test_a_tick_for_what_was_done_holds_nothing(shop, heading):
 def test_a_return_by_its_other_names(shop, cell):
     heading = "Shipment Type" if cell in ("RMA", "返送") else "Vorgang"
     assert asked(shop, heading, cell) == "error"
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Hold until Dec 15",
+        "please ship to my office instead",
+        "New address: 9 Oak St",
+        "my apt is 4C",
+        "Bill my UPS account 1A2B3C",
+        "combine with order 1002",
+        "bitte nicht vor dem 15.12.",
+    ],
+)
+def test_a_note_that_asks_for_something_is_a_warning(shop, note):
+    assert asked(shop, "Customer Note", note) == "warning"
+    assert asked(shop, "Product Note", note) is None
+
+
+@pytest.mark.parametrize("note", ["Thank you!", "Great shop", "for my instrument", "Gift for Ann"])
+def test_a_note_that_asks_for_nothing_is_none(shop, note):
+    assert asked(shop, "Customer Note", note) is None
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "severity"),
+    [
+        ("Already shipped", "Y", "warning"),
+        ("Already shipped", "N", None),
+        ("Selected", "N", "error"),
+        ("Print Label", "Y", None),
+        ("Alt Address", "9 Elm St, Dallas TX", "error"),
+        ("Combine With", "A1002", "error"),
+        ("MSDS", "Y", "error"),
+        ("Preorder Release", "2099-01-10", "error"),
+        ("Temperature", "2-8C", "warning"),
+        ("Undeliverable", "Abandon", "warning"),
+    ],
+)
+def test_further_headings(shop, heading, cell, severity):
+    assert asked(shop, heading, cell) == severity
