@@ -123,6 +123,10 @@ READ_RIGHTLY = {
         text({4: line(4, '27"')}, HEADINGS.replace("Note", '"Note')),
         with_note(4, '27"'),
     ),
+    "inch marks behind numbers": (
+        text({3: line(3, '12"Pan'), 4: line(4, '"27"" and, 8"" deep"')}),
+        with_note(3, '12"Pan') | with_note(4, '27" and, 8" deep'),
+    ),
     "an inch mark": (text({4: line(4, '27" monitor')}), with_note(4, '27" monitor')),
 }
 
@@ -171,6 +175,14 @@ NOT_SURE = {
     ),
     "no delimiter before a quote": (
         text({3: line(3).replace("Ann Lee,3 Oak St", 'Ann Lee"Oak St 3, rear"')}),
+        [(3, QUOTE)],
+    ),
+    "no delimiter before a quote, behind a number": (
+        text({3: line(3, "x").replace("3.5,x", '3.5"Tall box, blue"')}),
+        [(3, QUOTE)],
+    ),
+    "no delimiter before a quote with a quote in it": (
+        text({3: line(3).replace("Ann Lee,3 Oak St", 'Ann Lee"Oak St 3, 9"" from the rear"')}),
         [(3, QUOTE)],
     ),
     "blanks for delimiters": (text({3: line(3).replace(",", " ")}), [(3, FEW)]),

@@ -18,10 +18,15 @@ _MOST_QUOTES: Final = 200
 """Quotes in a line whose readings are compared; a line with more is not repaired."""
 
 
-TORN: Final = r'[^\x1f\d\s"]"[A-Za-z][^\x1f"]*\x1f(?:[^"]*\x1f)?[^\x1f"]*[A-Za-z.!?]"(?:\x1f|$)'
+_WITHIN: Final = r'(?:[^\x1f"]|"")*'
+TORN: Final = (
+    r'(?:[^\x1f\d\s"]|(?:^|\x1f)[$€£]?\d[\d.,]*)"[A-Za-z]'
+    rf'{_WITHIN}\x1f(?:(?:[^"]|"")*\x1f)?{_WITHIN}[A-Za-z.!?]"(?:\x1f|$)'
+)
 """A text in quotes that was cut at its commas, as a pattern of the cells joined by ``\\x1f``.
 
-The delimiter in front of its first quote is missing: ``Boots"Warm, and light"``.
+The delimiter in front of its first quote is missing: ``Boots"Warm, and light"``, and behind a
+number that is a cell: ``12.98"Swimwear, print"``. ``Pan 12"Deep`` has an inch mark.
 """
 
 
