@@ -200,16 +200,27 @@ class Reconciler:
 
     async def watch(self) -> None:
         """Look up the references that were given up, and report late shipments as surplus."""
-        for row, attempts in list(self._ledger.watch.items()):
-            if not self._mine(row):
+        watched = [item for item in self._ledger.watch.items() if self._mine(item[0])]
+        # One id in all attempts: what is bought under it is the row's own shipment, unless a person
+        # gave its key up, which adds a second attempt to the list.
+        under_one_id = {
+            row
+            for row, _ in watched
+            if self._by_id and self._ledger.state(row) is not RowState.SKIPPED
+        }
+        given_up = [
+            row
+            for row, attempts in watched
+            if row in under_one_id
+            and self._by_key
+            and len(attempts) > 1
+            and row not in self._ledger.prepared
+        ]
+        entries = await asyncio.to_thread(self._store.last_entries_of, given_up) if given_up else {}
+        for row, attempts in watched:
+            if row in under_one_id and row not in entries:
                 continue
-            own = None
-            if self._by_id and self._ledger.state(row) is not RowState.SKIPPED:
-                # One id in all attempts: what is bought under it is the row's own shipment, unless
-                # a person gave its key up, which adds a second attempt to the list.
-                if not self._by_key or len(attempts) < 2 or row in self._ledger.prepared:
-                    continue
-                own = self._store.last_entries_of([row])[row]["shipment_id"]
+            own = entries[row]["shipment_id"] if row in entries else None
             for attempt, key in self._given_up(row, attempts):
                 await self._pacer.enter()
                 try:

@@ -564,7 +564,7 @@ def test_a_reader_starts_again_when_a_file_vanished_between_listing_and_reading(
 
     monkeypatch.setattr(Part, "load", vanishing)
     assert five.chain().sequence == 5
-    misses[0] = 4
+    misses[0] = 8
     with pytest.raises(FileNotFoundError):
         five.chain()
 

@@ -25,7 +25,7 @@ _GENESIS = 0
 _OF_A_NOTE: Final = ENTRIES.names[:-1]
 """Columns of the entries that move no row: a part's first row group; most parts have none."""
 
-_TRIES = 4
+_TRIES = 8
 """A reader next to a running job may see a file vanish between listing and reading."""
 
 
