@@ -165,6 +165,13 @@ def test_what_a_clause_of_results_leaves_out_is_said():
     assert len(said) == 1
 
 
+def test_a_comparison_of_results_that_have_no_price_says_nothing():
+    table = pa.table({"cost_cents": [100, None, 300]})
+    said: list[str] = []
+    assert where.matching(table, "cost_cents > 200", notes_to=said).tolist() == [2]
+    assert said == []
+
+
 def test_skip_and_edit_say_what_their_clause_leaves_out(shop):
     session = sk.BatchSession(ROWS, shipper=shop).map(service="ground")
     for change in (session.skip, lambda clause: session.edit(clause, weight_lb=3)):

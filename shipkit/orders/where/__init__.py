@@ -95,7 +95,7 @@ def select(
         notes: tuple[str, ...] = ()
         if checked:
             cells = orders.line_cells(_used(checked))
-            notes = bench.notes(cells, checked)
+            notes = bench.notes(cells, checked, orders=True)
             found = bench.run(cells, "_order", checked, timeout_s).rename_columns(["row_number"])
     with fresh(orders.con, "selection") as schema:
         if found is None:
@@ -163,7 +163,7 @@ def matching(
         )
         rows = _without_nan(table.select(_used(checked)))
         rows = rows.append_column("_index", pa.array(np.arange(table.num_rows)))
-        notes = bench.notes(rows, checked)
+        notes = bench.notes(rows, checked, orders=False)
         found = bench.run(rows, "_index", checked, timeout_s)
     if notes_to is not None:
         notes_to += notes

@@ -137,8 +137,15 @@ class FilterBench:
         finally:
             self.con.unregister("tested_rows")
 
-    def notes(self, rows: pa.Table, checked: Sequence[CheckedClause]) -> tuple[str, ...]:
+    def notes(
+        self, rows: pa.Table, checked: Sequence[CheckedClause], *, orders: bool
+    ) -> tuple[str, ...]:
         """Return what the cells say about the clauses.
+
+        Parameters
+        ----------
+        orders
+            Whether the rows are lines of orders; else they are those of a preview or of results.
 
         Raises
         ------
@@ -161,7 +168,7 @@ class FilterBench:
             for each, count in zip(clause.checks, counts, strict=True):
                 if count and each.refuses:
                     raise each.error(count)
-                if count:
+                if count and (orders or not each.of_orders):
                     notes.append(each.note(count))
         return tuple(notes)
 

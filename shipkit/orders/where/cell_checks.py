@@ -51,6 +51,8 @@ class CellCheck:
     """With ``{rows}`` for the count."""
     fix: str
     refuses: bool = False
+    of_orders: bool = False
+    """Whether it is only said of orders: a result without a price is nothing unexpected."""
 
     def error(self, rows: int) -> FilterError:
         """Return the error of a filter that surely means something else."""
@@ -195,12 +197,19 @@ def _empty_checks(writer: ClauseWriter, tree: Node, sql: str) -> Iterator[CellCh
 
     A cell of numbers or days that cannot be read as one ("n/a") is empty here, too.
     """
+    negative = [*_negative(tree)]
     columns = {
         column.key: column
-        for node in (*_negative(tree), *_ordering(tree))
+        for node in (*_ordering(tree), *negative)
         for part in below(node)
         if part.get("class") == "COLUMN_REF"
         for column in [writer.resolve(part)]
+    }
+    denied = {
+        writer.resolve(part).key
+        for node in negative
+        for part in below(node)
+        if part.get("class") == "COLUMN_REF"
     }
     for key, column in columns.items():
         empty = "is empty" if is_text(column) else "is empty or cannot be read"
@@ -208,6 +217,7 @@ def _empty_checks(writer: ClauseWriter, tree: Node, sql: str) -> Iterator[CellCh
             _count(f"{quoted(key)} IS NULL AND ({sql}) IS NULL"),
             f"Left out because `{key}` {empty}: {{rows}}.",
             f"To keep them, add OR {key} IS NULL.",
+            of_orders=key not in denied,
         )
 
 
