@@ -52,7 +52,7 @@ class CellCheck:
     fix: str
     refuses: bool = False
     of_orders: bool = False
-    """Whether it is only said of orders: a result without a price is nothing unexpected."""
+    """Whether only orders have it: a result without a price is nothing unexpected."""
 
     def error(self, rows: int) -> FilterError:
         """Return the error of a filter that surely means something else."""
@@ -214,7 +214,8 @@ def _empty_checks(writer: ClauseWriter, tree: Node, sql: str) -> Iterator[CellCh
     for key, column in columns.items():
         empty = "is empty" if is_text(column) else "is empty or cannot be read"
         yield CellCheck(
-            _count(f"{quoted(key)} IS NULL AND ({sql}) IS NULL"),
+            # CASE: of other rows the clause is not computed, whose texts may be long.
+            _count(f"CASE WHEN {quoted(key)} IS NULL THEN ({sql}) IS NULL ELSE false END"),
             f"Left out because `{key}` {empty}: {{rows}}.",
             f"To keep them, add OR {key} IS NULL.",
             of_orders=key not in denied,
@@ -232,9 +233,11 @@ def _negative(tree: Node) -> Iterable[Node]:
 
 
 def _ordering(tree: Node) -> Iterable[Node]:
+    """Iterate over the columns that are compared as they are: of "weight < 20" the weight."""
     for node in below(tree):
         if node.get("type") in _ORDERS or node.get("class") == "BETWEEN":
-            yield node
+            sides = [node.get(name) for name in ("left", "right", "input")]
+            yield from (side for side in sides if side and side.get("class") == "COLUMN_REF")
 
 
 # -- numbers and days that are compared as text ----------------------------------------------------
