@@ -178,3 +178,21 @@ def test_a_note_that_asks_for_nothing_is_none(shop, note):
 )
 def test_further_headings(shop, heading, cell, severity):
     assert asked(shop, heading, cell) == severity
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "severity"),
+    [
+        ("Certificate of Origin", "Yes", "error"),
+        ("Certificate of Origin", "no", None),
+        ("USMCA Certificate", "attached", "error"),
+        ("EUR.1", "x", "error"),
+        ("Ursprungszeugnis", "ja", "error"),
+        ("原産地証明書", "はい", "error"),
+        ("Paperless Invoice", "Yes", "warning"),
+        ("Paperless Billing", "Yes", None),
+        ("Gift Certificate", "Yes", None),
+    ],
+)
+def test_certificates_for_customs_are_not_made_in_silence(shop, heading, cell, severity):
+    assert asked(shop, heading, cell) == severity
