@@ -168,7 +168,7 @@ def test_a_note_that_asks_for_nothing_is_none(shop, note):
         ("Already shipped", "N", None),
         ("Selected", "N", "error"),
         ("Print Label", "Y", None),
-        ("Alt Address", "9 Elm St, Dallas TX", "error"),
+        ("Alternate Ship To", "9 Elm St, Dallas TX", "error"),
         ("Combine With", "A1002", "error"),
         ("MSDS", "Y", "error"),
         ("Preorder Release", "2099-01-10", "error"),
