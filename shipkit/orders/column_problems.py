@@ -169,6 +169,10 @@ _CODE: Final = r"\S{1,4}|[0-9 ./-]+|[A-Z0-9._/-]{1,7}"
 """A cell that may be the code of a region: "4B", "48113", "TX-01"."""
 
 
+_AMOUNT: Final = r"\pS? ?[0-9]{1,5}(?:[.,][0-9]{1,3})*(?: ?(?:\pS|[a-z]{2,3}))?"
+"""An amount of money; the numbers of carriers' accounts have six digits and more."""
+
+
 def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
     """Return SQL that is true of a line whose cell holds more than a neutral value."""
     text = _lowered(key)
@@ -185,6 +189,8 @@ def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
     if asks.in_street and street is not None:
         given = f"lower(coalesce({quoted(street)}::VARCHAR, ''))"
         where = f"NOT (regexp_matches({text}, '\\pL{{2}}') AND contains({given}, {text}))"
+    if asks.no_amounts:
+        where += f" AND NOT regexp_full_match({text}, {quote(_AMOUNT)})"
     if asks.unlike_code:
         where += f" AND NOT regexp_full_match({trimmed(f'{quoted(key)}::VARCHAR')}, '{_CODE}')"
     if asks.future:

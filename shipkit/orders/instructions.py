@@ -67,6 +67,8 @@ class Instruction:
         Roles of columns; where one of them is read, it asks for nothing.
     names_carrier
         Whether its cells name carriers, which are read with the services next to them.
+    no_amounts
+        Whether a cell that is an amount of money asks for nothing.
     or_money
         Whether it may be an amount of money, so that next to prices it is a warning.
     """
@@ -91,6 +93,7 @@ class Instruction:
     unlike_street: bool = False
     unlike_code: bool = False
     names_carrier: bool = False
+    no_amounts: bool = False
 
 
 @lru_cache(maxsize=20_000)
@@ -251,6 +254,7 @@ def _instructions() -> tuple[Instruction, ...]:
             names_carrier=each.get("names_carrier", False),
             or_money=each.get("or_money", False),
             in_street=each.get("in_street", False),
+            no_amounts=each.get("no_amounts", False),
         )
         for each in given["concern"]
     )

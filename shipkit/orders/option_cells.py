@@ -56,8 +56,8 @@ class CellsThatAsk:
     other: str = ""
 
     def problem(self, heading: str) -> str:
-        """Return what is wrong with a cell that asks."""
-        return f'a cell of the column "{heading}" asks for {self.asks.what}, and it is not done'
+        """Return what is wrong with a cell that asks, as of a heading that does."""
+        return f'a cell of the column "{heading}" looks like {self.asks.what}, and it is not used'
 
     def fix(self, heading: str) -> str:
         """Return the ways out: the option by its own name, or the column set aside."""

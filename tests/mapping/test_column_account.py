@@ -433,7 +433,7 @@ def test_a_column_that_is_read_for_it_settles_what_a_cell_asks_for(tmp_path):
 def test_a_cell_that_asks_is_named_as_such_with_what_settles_it():
     [cod] = cells_that_ask("Tender", ())
     assert cod.problem("Payment Method") == (
-        'a cell of the column "Payment Method" asks for payment on delivery, and it is not done'
+        'a cell of the column "Payment Method" looks like payment on delivery, and it is not used'
     )
     assert cod.fix("Payment Method") == (
         'Name the column that says it: map(columns={"cod_amount": "<heading>"}). Or set this one '

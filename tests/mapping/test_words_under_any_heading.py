@@ -128,6 +128,39 @@ def test_a_tick_for_a_service_of_the_carrier_holds(shop, heading):
     assert asked(shop, heading, "N") is None
 
 
+@pytest.mark.parametrize(
+    ("heading", "cell"),
+    [("Deliver", "Y"), ("UPS", "Yes"), ("Courier Booked", "Yes"), ("Gift Package", "Yes")],
+)
+def test_a_tick_that_may_mean_no_more_than_that_it_ships_is_a_warning(shop, heading, cell):
+    assert asked(shop, heading, cell) == "warning"
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell"),
+    [
+        ("Registered", "2024-01-03"),
+        ("Premier", "Yes"),
+        ("Roll", "12"),
+        ("Freight", "12.50"),
+        ("Freight", "$8.00"),
+        ("Frachtkosten", "12,50"),
+        ("운임", "3000"),
+        ("FOB", "Destination"),
+        ("FOB Terms", "FOB Origin, Freight Prepaid"),
+        ("Portes", "Pagados"),
+        ("Inhalt", "Öl"),
+    ],
+)
+def test_words_that_mean_something_else_in_shops(shop, heading, cell):
+    assert asked(shop, heading, cell) is None
+
+
+@pytest.mark.parametrize(("heading", "cell"), [("Freight", "A1B2C3"), ("Freight", "123456789")])
+def test_an_account_is_no_amount(shop, heading, cell):
+    assert asked(shop, heading, cell) == "error"
+
+
 @pytest.mark.parametrize("heading", ["Parcel Packed", "Carrier Tracking Sent", "Free Delivery"])
 def test_a_tick_for_what_was_done_holds_nothing(shop, heading):
     assert asked(shop, heading, "Y") is None

@@ -36,7 +36,7 @@ def judged(shop, **cells):
         "2x Mug",
         "3 × Kaffeebecher",
         "Blue Mug (x2)",
-        "Camiseta (2)",
+        "Camiseta (2x)",
         "SKU 4401",
         "Qty 2",
         "Order 1001",
@@ -65,10 +65,31 @@ def test_an_item_a_weight_or_a_word_of_a_form_is_no_name(shop, name):
         "Guest House Inn",
         "4x4 Parts Inc",
         "Mr Kunde",
+        "Guest",
+        "5G",
     ],
 )
 def test_names_that_look_like_it(shop, name):
     assert judged(shop, Name=name)[2] is None
+
+
+def test_a_name_with_a_number_in_brackets_may_be_a_person(shop):
+    assert judged(shop, Name="Ann Lee (2)")[2] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("company", "name", "severity"),
+    [
+        ("60 Wall Street", "Ann Lee", "warning"),
+        ("60 Wall Street", None, "error"),
+        ("5.11", "Ann Lee", None),
+        ("5G", "Ann Lee", None),
+        ("12.50 EUR", "Ann Lee", "error"),
+        ("5 lb", "Ann Lee", "error"),
+    ],
+)
+def test_companies(shop, company, name, severity):
+    assert judged(shop, Company=company, Name=name)[2] == severity
 
 
 @pytest.mark.parametrize(
@@ -98,6 +119,11 @@ def test_names_that_look_like_it(shop, name):
         ("Rm 12", None),
         ("Attn: Bo Roe, MD", None),
         ("100 oak st", None),
+        ("100 Oak St Apt 4", "warning"),
+        ("100 Oak Street, Unit 5", "warning"),
+        ("4.01", "warning"),
+        ("100g", None),
+        ("12.50 EUR", "error"),
     ],
 )
 def test_second_lines(shop, line, severity):

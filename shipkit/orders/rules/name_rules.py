@@ -28,11 +28,13 @@ def _name(first: str, pattern: str, what: str) -> Rule:
 
 
 _ITEM: Final = "an item with its quantity"
-_WEIGHT: Final = Kind("a weight", "(?i)[0-9]+(?:[.,][0-9]+)? ?(?:lbs?|kgs?|oz|g)[.]?")
+_WEIGHT: Final = Kind(
+    "a weight", "(?i)[0-9]+(?:[.,][0-9]+)? ?(?:lbs?|kgs?|oz)[.]?|(?-i:[0-9]{2,} g)"
+)
 _ITEMS: Final = (
     Kind(_ITEM, r"[0-9]{1,3}[xX×] \pL.*|[0-9]{1,3} [x×] ?\pL.*"),
     Kind(_ITEM, r".*\pL.* (?:[x×] [0-9]+|[x×][0-9])"),
-    Kind(_ITEM, r".*\pL.* [(](?:[x×] ?)?[0-9]{1,3}(?: ?[x×])?[)]"),
+    Kind(_ITEM, r".*\pL.* [(](?:[x×] ?[0-9]{1,3}|[0-9]{1,3} ?[x×])[)]"),
     Kind(
         "an order number, a SKU or a quantity",
         "(?i)(?:sku|item|order|invoice|qty|quantity|ref|asin|upc|po)"
@@ -40,6 +42,8 @@ _ITEMS: Final = (
     ),
     _WEIGHT,
 )
+# "Mug (2)"; shops number customers of one name in the same way.
+_PERHAPS: Final = (Kind(_ITEM, r".*\pL.* [(][0-9]{1,3}[)]"),)
 _NAME_GATES: Final = ("name < ':'", "name_end < ':'")
 _NO_COMPANIES: Final = (
     Kind("an e-mail address", EMAIL),
@@ -47,12 +51,14 @@ _NO_COMPANIES: Final = (
         "a phone number",
         "(?:[+]?1[ .-]?)?[(]?[2-9][0-9]{2}[)]?[ .-]*[0-9]{3}[ .-]?[0-9]{4}",
     ),
-    Kind("a street", STREET),
+    Kind("a street", STREET, "name IS NULL"),
     _WEIGHT,
-    Kind("an amount", r"[$€£¥] ?[0-9][0-9.,]*|[0-9]+[.,][0-9]{2}"),
+    Kind("an amount", r"[$€£¥] ?[0-9][0-9.,]*|[0-9]+[.,][0-9]{2} ?(?:USD|EUR|GBP|CAD|[$€£])"),
     Kind("a city with its ZIP", ZIP_AT_END),
     Kind("a tracking number", TRACKING_NUMBER),
 )
+# Buildings are called by their streets: "60 Wall Street".
+_ADDRESSES: Final = (Kind("a street", STREET),)
 _COMPANY_GATES: Final = (
     "company < ':'",
     "company >= '£'",
@@ -84,24 +90,35 @@ NAME_RULES: Final = (
         "|[A-Z]{2,}[-_][A-Z0-9]+[-_][A-Z]*[0-9]+",
         "an order number or a SKU",
     ),
-    Rule(
-        code="name_not_a_person",
-        field="ship_to.name",
-        fails=fails_of("name", _NAME_GATES, _ITEMS),
-        value="name",
-        problem=f"""'the name "' || name || '" is ' || {kind_of("name", _ITEMS)}""",
-        fix='Name the column of the recipient: map(columns={"name": "<heading>"}), or correct the '
-        "cell.",
+    *(
+        Rule(
+            code="name_not_a_person",
+            field="ship_to.name",
+            fails=fails_of("name", _NAME_GATES, kinds),
+            value="name",
+            problem=f"""'the name "' || name || '" {may} ' || {kind_of("name", kinds)}""",
+            fix='Name the column of the recipient: map(columns={"name": "<heading>"}), or correct '
+            "the cell.",
+            severity=severity,
+        )
+        for kinds, may, severity in ((_ITEMS, "is", "error"), (_PERHAPS, "may be", "warning"))
     ),
     # A company may be called by a number, and is no e-mail address, price, weight or address.
-    Rule(
-        code="company_not_a_name",
-        field="ship_to.company",
-        fails=fails_of("company", _COMPANY_GATES, _NO_COMPANIES),
-        value="company",
-        problem=f"""'the company "' || company || '" is ' || {kind_of("company", _NO_COMPANIES)}""",
-        fix='Name the column of the company: map(columns={"company": "<heading>"}), or correct the '
-        "cell.",
+    *(
+        Rule(
+            code="company_not_a_name",
+            field="ship_to.company",
+            fails=fails_of("company", gates, kinds),
+            value="company",
+            problem=f"""'the company "' || company || '" {may} ' || {kind_of("company", kinds)}""",
+            fix='Name the column of the company: map(columns={"company": "<heading>"}), or correct '
+            "the cell.",
+            severity=severity,
+        )
+        for gates, kinds, may, severity in (
+            (_COMPANY_GATES, _NO_COMPANIES, "is", "error"),
+            (("company < ':' AND name IS NOT NULL",), _ADDRESSES, "may be", "warning"),
+        )
     ),
     Rule(
         code="name_is_email",

@@ -18,16 +18,22 @@ _ITS_OWN_CODE: Final = f"contains({_LINE}, left(postal_code, 5))"
 _GATES: Final = (f"{_LINE} < ':'", f"contains({_LINE}, ',')", f"{_LINE} >= '£'")
 """A digit or a sign comes first, or there is a comma: "2 lb", "Austin, TX"; not "Apt 4"."""
 
+
+def _beginning(x: str) -> str:
+    """Return SQL of the number and the first word of a street."""
+    return f"regexp_extract(lower({x}), '^[^ ]+ [^ ,.]+')"
+
+
 _WRONG: Final = (
     Kind(
         "is a weight",
         # "602G" is an apartment.
         r"(?i)[0-9]+(?:[.,][0-9]+)? ?(?:lbs?|pounds?|kgs?|oz|grams?)[.]?(?: [0-9.]+ ?oz)?"
-        r"|(?-i:[0-9]{2,} ?g)",
+        r"|(?-i:[0-9]{2,} g)",
     ),
     Kind(
-        "is an amount or a measure",
-        r"[$€£¥] ?[0-9][0-9.,]*|[0-9]+[.,][0-9]+(?: ?(?:USD|EUR|GBP|CAD|[$€£]))?",
+        "is an amount",
+        r"[$€£¥] ?[0-9][0-9.,]*|[0-9]+[.,][0-9]+ ?(?:USD|EUR|GBP|CAD|[$€£])",
     ),
     Kind("has the dimensions of a parcel", r"(?i)[0-9.]+ ?[x×] ?[0-9.]+ ?[x×] ?[0-9.]+.*"),
     Kind("is a city with another ZIP", CITY_AND_ZIP, f"NOT {_ITS_OWN_CODE}"),
@@ -36,7 +42,7 @@ _WRONG: Final = (
         "is another street",
         STREET,
         f"address_line1 < ':' AND regexp_full_match(address_line1, '{STREET}') "
-        f"AND lower(address_line1) <> lower({_LINE})",
+        f"AND {_beginning('address_line1')} <> {_beginning(_LINE)}",
     ),
 )
 _ODD: Final = (
@@ -51,6 +57,14 @@ _ODD: Final = (
         "repeats the ZIP",
         "[0-9]{5}(?:-[0-9]{4})?",
         f"american AND left({_LINE}, 5) = left(postal_code, 5)",
+    ),
+    # Some towers number their units so.
+    Kind("is a number with decimals, and is printed", "[0-9]+[.,][0-9]+"),
+    Kind(
+        "repeats the street",
+        STREET,
+        f"{_beginning('address_line1')} = {_beginning(_LINE)} "
+        f"AND lower(address_line1) <> lower({_LINE})",
     ),
     Kind("repeats the city", CITY_AND_ZIP, f"american AND {_ITS_OWN_CODE}"),
     Kind(
