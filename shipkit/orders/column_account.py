@@ -122,7 +122,7 @@ def account(
             cells=_cells(
                 column,
                 use,
-                {*roles, *(_ALSO_STATES if use.key in states else ())},
+                {*roles, *(_ALSO_STATES if use.key in states and not _is_note(column) else ())},
                 one_service=one_service,
             ),
         )
@@ -132,6 +132,12 @@ def account(
 
 _ALSO_STATES: Final = ("access_point_id",)
 """Roles that settle what the states of orders say of a cell, too: one problem is enough."""
+
+
+def _is_note(column: Column) -> bool:
+    """Return whether people write what they like there; it has few words for states."""
+    words = {word.removesuffix("s") for word in heading_words(column.name)}
+    return not words.isdisjoint(("note", "comment", "remark", "memo", "tag", "message"))
 
 
 def _cells(

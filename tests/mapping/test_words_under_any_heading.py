@@ -189,6 +189,14 @@ def test_a_note_that_asks_for_something_is_a_warning(shop, note):
     assert asked(shop, "Product Note", note) is None
 
 
+@pytest.mark.parametrize("heading", ["Comments", "Order Notes", "Tags", "Remarks"])
+@pytest.mark.parametrize(
+    "cell", ["Freight Collect", "Signature required", "Hold at Location", "RMA", "vip, COD"]
+)
+def test_a_note_that_is_no_more_than_an_option_holds(shop, heading, cell):
+    assert asked(shop, heading, cell) == "error"
+
+
 @pytest.mark.parametrize("note", ["Thank you!", "Great shop", "for my instrument", "Gift for Ann"])
 def test_a_note_that_asks_for_nothing_is_none(shop, note):
     assert asked(shop, "Customer Note", note) is None

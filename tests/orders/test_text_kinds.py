@@ -30,6 +30,7 @@ OTHERS = [
 
 def true(condition, **cells):
     columns = ", ".join(f"${name} AS {name}" for name in cells)
+    columns += ", right($name, 1) AS name_end" if "name" in cells else ""
     return duckdb.execute(f"SELECT {condition} FROM (SELECT {columns})", cells).fetchall()[0][0]
 
 
