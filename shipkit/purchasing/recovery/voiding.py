@@ -103,7 +103,8 @@ async def void_rows(
 
     It can be repeated: rows that are not shipped are left out, and the carrier accepts voiding what
     is already voided, so a crash between its answer and the ledger is harmless. Of a voided row
-    whose refund was asked for it is asked what became of it; a rejected one is asked for again.
+    whose refund was asked for it is asked what became of it; a rejected one is asked for again, and
+    where that is refused it is asked what became of the row's other labels.
 
     Parameters
     ----------
@@ -172,7 +173,12 @@ async def void_rows(
         await each(one, [*wanted, *again], at_once=at_once)
         await ledger.settled()
         await _file_labels(store, ledger, parts)
-        asked = {row: entries[row] for row in already if refunds[row] == Refund.SUBMITTED}
+        # A rejected refund that is refused again says nothing of the row's other labels.
+        asked = {
+            row: entries[row]
+            for row in already
+            if refunds[row] == Refund.SUBMITTED or row in refused
+        }
         await _record_refunds(store, accounts, ledger, asked)
     voided = len(wanted) - len(refused.keys() & set(wanted))
     return VoidOutcome(
@@ -220,7 +226,8 @@ def _rows_undecided(store: JobStore) -> list[int]:
         decided = {*paid_back_in(line["details"]), *rejected_in(line["details"])}
         refund = refund_in(line["details"])
         asked = line["state"] == RowState.SHIPPED and refund is None
-        if numbers and (asked or (refund == Refund.REJECTED and decided and {*numbers} - decided)):
+        is_open = refund == Refund.REJECTED and label_cents_in(line) and {*numbers} - decided
+        if numbers and (asked or is_open):
             found.append(line["row"])
     return found
 

@@ -8,6 +8,8 @@ from typing import Any
 import pyarrow.compute as pc
 import pytest
 
+from shipkit.carriers.easypost import EasyPost
+from shipkit.models import Refund
 from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.recovery import decide, update_refunds, void_rows
 from shipkit.purchasing.result import BatchResult
@@ -414,3 +416,73 @@ def test_a_rejected_refund_of_one_parcel_is_the_charge_of_that_one(home, server,
     [line] = job.results().to_pylist()
     assert (line["refund"], line["charged_cents"]) == ("refunded", 2919), "it is the record"
     assert not sum(each.cents for each in BatchResult.of(job).totals.values())
+
+
+def test_a_row_in_part_asks_on_when_the_refund_of_one_label_is_rejected(home, server, easypost):
+    three = {"service": "ups:ground", "parcels": [{"weight_lb": 2.0, "packaging": "package"}] * 3}
+    job = job_of(home, 1, easypost(), cents=2919, **three)
+    run(job, easypost())
+    first, second, third = job.results().column("tracking_numbers").to_pylist()[0]
+    server.fault("refund", "422_texts", times=1, skip=2)
+    asked(easypost(), lambda one: void_rows(job, one, [0]))
+    [before] = job.results().to_pylist()
+    words = before["error_message"]
+    for label, decided, cents, more in (
+        (first, "rejected", 2919, ""),
+        (second, "refunded", 1946, ", and the charge no longer counts it"),
+    ):
+        server.decide_refunds(decided, label)
+        words += f" The carrier's answer about the refund of {label}: {decided}{more}."
+        for _ in range(2):  # it is noted once
+            asked(easypost(), lambda one: update_refunds(job, one))
+            [line] = job.results().to_pylist()
+            assert (line["state"], line["tracking_numbers"]) == ("shipped", [third])
+            assert (line["charged_cents"], line["error_message"]) == (cents, words)
+
+
+def test_a_void_that_is_answered_with_a_rejection_asks_about_the_other_labels(
+    home, server, easypost, monkeypatch
+):
+    """The answer about all was rejected at once, and it is not said of which label."""
+    void = EasyPost.void
+
+    async def rejected(self: EasyPost, purchase: Any) -> Refund:
+        await void(self, purchase)
+        return Refund.REJECTED
+
+    three = {"service": "ups:ground", "parcels": [{"weight_lb": 2.0, "packaging": "package"}] * 3}
+    job = job_of(home, 1, easypost(), cents=2919, **three)
+    run(job, easypost())
+    numbers = job.results().column("tracking_numbers").to_pylist()[0]
+    with monkeypatch.context() as patched:
+        patched.setattr(EasyPost, "void", rejected)
+        asked(easypost(), lambda one: void_rows(job, one, [0]))
+    for label, decided, cents in zip(
+        numbers, ("rejected", "refunded", "refunded"), (2919, 1946, 973), strict=True
+    ):
+        server.decide_refunds(decided, label)
+        asked(easypost(), lambda one: update_refunds(job, one))
+        [line] = job.results().to_pylist()
+        assert (line["state"], line["refund"], line["charged_cents"]) == (
+            *("voided", "rejected"),
+            cents,
+        )
+        assert BatchResult.of(job).total_charged.cents == cents
+
+
+def test_voiding_again_asks_about_the_other_labels_where_a_rejected_one_is_refused(
+    home, server, easypost
+):
+    two = {"service": "ups:ground", "parcels": [{"weight_lb": 2.0, "packaging": "package"}] * 2}
+    job = job_of(home, 1, easypost(), cents=1946, **two)
+    run(job, easypost())
+    first, second = job.results().column("tracking_numbers").to_pylist()[0]
+    asked(easypost(), lambda one: void_rows(job, one, [0]))
+    server.decide_refunds("rejected", first)
+    asked(easypost(), lambda one: update_refunds(job, one))
+    server.decide_refunds("refunded", second)
+    server.fault("refund", "422_texts", times=1)
+    done = asked(easypost(), lambda one: void_rows(job, one, [0]))
+    assert (done.voided, list(done.refused)) == (0, [0])
+    [line] = job.results().to_pylist()
+    assert (line["state"], line["refund"], line["charged_cents"]) == ("voided", "rejected", 973)
