@@ -13,6 +13,7 @@ from shipkit.carriers.after_purchase import PickupOffer, PickupRequest
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.common.local_day import local_day
 from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, CarrierUnreachable
+from shipkit.models import Purchase
 from shipkit.purchasing.store import results
 from shipkit.purchasing.store.entries import LabelBytes, followed
 from shipkit.state import RowState
@@ -182,3 +183,34 @@ def test_a_driver_comes_for_the_parcels_that_are_left(bought, voids, sandbox, mo
     assert (after.parcels, after.weight_lb) == (3, 1 + 3 + 2)
     [made] = job.manifest()
     assert made.labels == 3
+
+
+def sold_as(
+    sandbox: SandboxCarrier, monkeypatch: pytest.MonkeyPatch, change: Callable[[Purchase], Any]
+) -> None:
+    """Let the carrier sell with changes."""
+    ship = sandbox.ship
+
+    async def sold(*given: Any, **more: Any) -> Purchase:
+        purchase = await ship(*given, **more)
+        return purchase.model_copy(update=change(purchase))
+
+    monkeypatch.setattr(sandbox, "ship", sold)
+
+
+def test_a_row_whose_labels_that_are_left_cost_nothing_is_charged_nothing(
+    bought, voids, sandbox, monkeypatch
+):
+    """The second parcel travels free: 0 cents were taken for a row of which all is back."""
+    sold_as(sandbox, monkeypatch, lambda it: {"label_cents": (it.charge.cents, 0)})
+    job = bought(order(1, parcels=THREE[:2]))
+    whole = line_of(job)["charged_cents"]
+    a, b = line_of(job)["tracking_numbers"]
+    voids(refused([a], [b]))
+    job.void(all=True)
+    line = line_of(job)
+    assert (line["state"], line["tracking_numbers"], line["charged_cents"]) == ("shipped", [b], 0)
+    assert "the charge no longer counts it" in line["error_message"]
+    voids(None)
+    job.void(all=True)
+    assert (line_of(job)["state"], line_of(job)["charged_cents"]) == ("voided", whole)

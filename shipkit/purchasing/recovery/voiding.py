@@ -312,7 +312,8 @@ def _still_paid(entry: Mapping[str, Any], back: Sequence[str]) -> int | None:
     if not cents:
         charged: int | None = entry["charged_cents"]
         return charged
-    return sum(c for number, c in cents.items() if number not in back) or sum(cents.values())
+    left = cents.keys() - {*back}
+    return sum(cents[number] for number in left or cents)
 
 
 async def void_surplus(store: JobStore, carrier: Carrier | Accounts) -> int:
