@@ -701,7 +701,8 @@ class Purchase(_Frozen):
 
     `charge` is None where the carrier does not repeat it (a look-up by reference at UPS).
     `label_cents` is what each label of several costs, in the order of `tracking_numbers`; it is
-    empty where the carrier prices the shipment as a whole, or where they do not add up to `charge`.
+    empty where the carrier prices the shipment as a whole, and not used where they do not add up to
+    `charge` or two labels have one number.
     """
 
     shipment_id: str

@@ -58,7 +58,8 @@ def _details(purchase: Purchase) -> str | None:
     details: dict[str, Any] = {"warnings": list(purchase.warnings)} if purchase.warnings else {}
     charge, cents = purchase.charge, purchase.label_cents
     numbers = purchase.tracking_numbers
-    if charge is not None and len(cents) == len(numbers) > 1 and sum(cents) == charge.cents:
+    apart = len({*numbers}) == len(numbers) == len(cents) > 1
+    if charge is not None and apart and sum(cents) == charge.cents:
         details["label_cents"] = dict(zip(numbers, cents, strict=True))
     return json.dumps(details) if details else None
 

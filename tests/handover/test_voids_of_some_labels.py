@@ -13,7 +13,7 @@ from shipkit.carriers.after_purchase import PickupOffer, PickupRequest
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.common.local_day import local_day
 from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, CarrierUnreachable
-from shipkit.models import Purchase
+from shipkit.models import Purchase, Refund
 from shipkit.purchasing.store import results
 from shipkit.purchasing.store.entries import LabelBytes, followed
 from shipkit.state import RowState
@@ -214,3 +214,26 @@ def test_a_row_whose_labels_that_are_left_cost_nothing_is_charged_nothing(
     voids(None)
     job.void(all=True)
     assert (line_of(job)["state"], line_of(job)["charged_cents"]) == ("voided", whole)
+
+
+def test_labels_with_one_number_have_no_prices_of_their_own(bought, sandbox, monkeypatch):
+    """Half of the charge was counted where a carrier gives two parcels one number."""
+
+    def same(it: Purchase) -> dict[str, Any]:
+        cents = it.charge.cents if it.charge else 0
+        return {
+            "tracking_numbers": (it.tracking_numbers[0],) * 2,
+            "label_cents": (cents // 2, cents - cents // 2),
+        }
+
+    async def void(_: Any) -> Refund:
+        return Refund.SUBMITTED
+
+    sold_as(sandbox, monkeypatch, same)
+    monkeypatch.setattr(sandbox, "void", void)
+    job = bought(order(1, parcels=THREE[:2]))
+    whole = line_of(job)["charged_cents"]
+    job.void(all=True)
+    line = line_of(job)
+    assert (line["state"], line["refund"], line["charged_cents"]) == ("voided", "submitted", whole)
+    assert sk.BatchResult.of(job.store).total_charged.cents == whole

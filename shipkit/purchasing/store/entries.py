@@ -201,7 +201,7 @@ def label_cents_in(entry: Mapping[str, Any]) -> dict[str, int]:
     """Return what each label of a row costs, {} where that is not known of all of them."""
     details = json.loads(entry["details"] or "{}")
     cents: dict[str, int] = details.get("label_cents") or {}
-    return cents if cents.keys() == {*bought_in(entry)} else {}
+    return cents if sorted(cents) == sorted(bought_in(entry)) else {}
 
 
 def with_decided(
