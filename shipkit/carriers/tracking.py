@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Final
 
 from shipkit.carriers.pace import Pacer
@@ -83,10 +86,36 @@ def is_returned(text: str) -> bool:
 
 
 def latest_first(events: Sequence[Mapping[str, Any]], moment: str) -> list[Mapping[str, Any]]:
-    """Return events with the latest first; as they are where one has no moment.
+    """Return events with the latest first.
 
-    Of two at one moment the first one given is the later one, as carriers list them.
+    Of two at one moment the first one given is the later one, as carriers list them, or the last
+    one given where the list has the oldest first. An event without a moment that can be read
+    counts as right after the one before it.
+
+    Examples
+    --------
+    >>> events = [{"at": "2026-11-27", "n": 1}, {"n": 2}, {"at": "2026-11-29", "n": 3}]
+    >>> [each["n"] for each in latest_first(events, "at")]
+    [3, 2, 1]
     """
-    if not all(event.get(moment) for event in events):
+    given = [(_moment(event.get(moment)), event) for event in events]
+    known = [at for at, _ in given if at is not None]
+    if sum((a < b) - (a > b) for a, b in pairwise(known)) > 0:
+        given.reverse()
+    at = next((at for at, _ in reversed(given) if at is not None), None)
+    if at is None:
         return list(events)
-    return sorted(events, key=lambda event: str(event[moment]), reverse=True)
+    oldest_first = []
+    for own, event in reversed(given):
+        at = own or at
+        oldest_first.append((at, event))
+    oldest_first.sort(key=itemgetter(0))
+    return [event for _, event in reversed(oldest_first)]
+
+
+def _moment(value: Any) -> dt.datetime | None:
+    try:
+        found = dt.datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shipkit.carriers.easypost.tracker_answer import tracking_line
+from shipkit.carriers.tracking import latest_first
 from shipkit.carriers.ups.tracking_answers import tracking
 from shipkit.carriers.usps.delivery_answers import where_it_is
 
@@ -147,3 +148,47 @@ def test_what_is_back_at_the_sender_is_not_delivered_at_easypost(words: str, sta
     found = tracking_line("1", {"status": "delivered", "tracking_details": [before, last]})
     assert (found["status"], found["delivered"]) == (status, status == "delivered")
     assert [each["status"] for each in found["events"]] == [status, "out_for_delivery"]
+
+
+NEWEST_FIRST = [
+    {"message": "Delivered, Front Door", "status": "delivered",
+     "datetime": "2024-07-19T05:50:01Z"},
+    {"message": "Out for Delivery", "status": "out_for_delivery",
+     "datetime": "2024-07-18T05:50:01Z"},
+    {"message": "Departed", "status": "in_transit", "datetime": "2024-07-18T05:50:01Z"},
+    {"message": "Shipping Label Created", "status": "pre_transit",
+     "datetime": "2024-07-17T05:50:01Z"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", [1, -1])
+@pytest.mark.parametrize("moment", [None, "", "soon", 17])
+@pytest.mark.parametrize("place", range(4))
+def test_an_event_without_a_moment_keeps_its_place(place: int, moment: Any, way: int) -> None:
+    """Nothing was sorted then: of a list with the latest first the oldest was the status."""
+    cut = list(NEWEST_FIRST)
+    cut[place] = {**cut[place], "datetime": moment}
+    found = tracking_line("1", {"status": "delivered", "tracking_details": cut[::way]})
+    assert [each["description"] for each in found["events"]] == [
+        each["message"] for each in NEWEST_FIRST
+    ]
+    assert (found["status"], found["description"]) == ("delivered", "Delivered, Front Door")
+
+
+def test_an_event_without_a_moment_stays_next_to_its_neighbor_when_others_are_sorted() -> None:
+    label, departed, out, delivered = NEWEST_FIRST[::-1]
+    mixed = [departed, {**out, "datetime": None}, label, delivered]
+    found = tracking_line("1", {"status": "delivered", "tracking_details": mixed})
+    assert [each["description"] for each in found["events"]] == [
+        each["message"] for each in NEWEST_FIRST
+    ]
+
+
+def test_moments_of_several_time_zones_are_compared_as_moments() -> None:
+    before = {**NEWEST_FIRST[0], "message": "Before", "datetime": "2024-07-19T06:00:00+02:00"}
+    after = {**NEWEST_FIRST[0], "message": "After", "datetime": "2024-07-19T05:00:00Z"}
+    for given in ([before, after], [after, before]):
+        found = tracking_line("1", {"status": "delivered", "tracking_details": given})
+        assert [each["description"] for each in found["events"]] == ["After", "Before"]
+    some = [{}, {}]
+    assert latest_first(some, "datetime") == some

@@ -38,7 +38,7 @@ def tracking_line(number: str, tracker: Mapping[str, Any] | None) -> dict[str, A
         }
     code = str(tracker.get("status") or "unknown")
     given = [each for each in tracker.get("tracking_details") or () if isinstance(each, dict)]
-    # Recorded: the oldest first. Of two at one moment the later one is listed last.
+    # Recorded: the oldest first. That is their order where moments do not say another.
     details = latest_first(given[::-1], "datetime")
     last = details[0] if details else {}
     text = str(last.get("message") or tracker.get("status_detail") or "")
