@@ -141,6 +141,14 @@ CASES = [
         ("reference_damaged", f"reference_{n}", {f"reference_{n}": text})
         for n, text in enumerate(("#REF!", "#N/A", "1.2E+15", "1E+15", "#NV"), start=1)
     ),
+    *(
+        (
+            "reference_damaged",
+            "references",
+            {"references": [{"key": "po", "value": "4500012345"}, {"key": "so", "value": text}]},
+        )
+        for text in ("#REF!", "4.11E+15", "1.5E3", "-1.2E+5")
+    ),
     ("city_is_state", "ship_to.city", {"city": "MA"}),
     ("city_state_conflict", "ship_to.city", {"city": "Boston, NY"}),
     ("line_not_address", "ship_to.address_line2", {"address_line2": "2 lb"}),
@@ -272,6 +280,14 @@ def test_a_rule_catches_exactly_the_row_that_breaks_it(shop):
     for problem in problems:
         assert problem["problem"], problem
         assert problem["fix"].endswith("."), problem
+
+
+def test_a_reference_by_key_is_named(shop):
+    damaged = {"references": [{"key": "po", "value": "1E5"}, {"key": "so", "value": "4.11E+15"}]}
+    (problem,) = found(shop, {"references": [{"key": "so", "value": "#12"}]}, damaged)
+    assert problem["row_number"] == 2
+    assert problem["value"] == "4.11E+15"
+    assert problem["problem"] == '"4.11E+15" is what a spreadsheet made of the reference "so"'
 
 
 WARNED = [

@@ -27,6 +27,26 @@ _PRINTED: Final = {
 }
 
 _ERRORS: Final = quoted_list(sorted(damage_words("errors")))
+_REFERENCE_FIX: Final = (
+    "Export the orders again, or format the column as text before pasting the numbers."
+)
+
+
+def _damaged(reference: str) -> str:
+    """Return SQL of whether a reference is an error of a spreadsheet or a rounded number."""
+    signs = f"starts_with({reference}, '#') OR {reference} BETWEEN '+' AND '.'"
+    return case(
+        (f"{reference} IS NULL", "false"),
+        (
+            f"{signs} OR {reference} BETWEEN '0' AND ':'",
+            f"lower({reference}) IN ({_ERRORS}) OR regexp_full_match({reference}, '{ROUNDED}')",
+        ),
+        otherwise="false",
+    )
+
+
+_DAMAGED_PAIRS: Final = f'list_filter("references", lambda r: {_damaged("r.value")})'
+"""References by key are a list: lists are slow, and most rows have none."""
 
 TEXT_RULES: Final = (
     *(
@@ -56,18 +76,23 @@ TEXT_RULES: Final = (
         Rule(
             code="reference_damaged",
             field=column,
-            fails=case(
-                (f"{column} IS NULL", "false"),
-                (
-                    f"starts_with({column}, '#') OR {column} BETWEEN '0' AND ':'",
-                    f"lower({column}) IN ({_ERRORS}) OR regexp_full_match({column}, '{ROUNDED}')",
-                ),
-                otherwise="false",
-            ),
+            fails=_damaged(column),
             value=column,
             problem=f"""'"' || {column} || '" is what a spreadsheet made of a reference'""",
-            fix="Export the orders again, or format the column as text before pasting the numbers.",
+            fix=_REFERENCE_FIX,
         )
         for column in NUMBERED_REFERENCES
+    ),
+    Rule(
+        code="reference_damaged",
+        field="references",
+        fails=case(
+            ('len("references") > 0', f"len({_DAMAGED_PAIRS}) > 0"),
+            otherwise="false",
+        ),
+        value=f"{_DAMAGED_PAIRS}[1].value",
+        problem=f"""'"' || {_DAMAGED_PAIRS}[1].value
+        || '" is what a spreadsheet made of the reference "' || {_DAMAGED_PAIRS}[1].key || '"'""",
+        fix=_REFERENCE_FIX,
     ),
 )
