@@ -165,6 +165,37 @@ TODAY: Final = "shipkit_today"
 _DAYS: Final = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y")
 
 
+_NO_BLANKS: Final = "|".join(
+    rf"\p{{{script}}}"
+    for script in ("Han", "Hangul", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
+)
+"""Letters of scripts that write words without a blank between them."""
+
+_STREET_NAME: Final = (
+    r"[^ ]+ (st|street|ave|avenue|rd|road|blvd|boulevard|dr|drive|ln|lane|ct|court|hwy|highway|way"
+    "|pl|place|pike|pkwy|parkway|ter|terrace|cir|circle|sq|square) "
+)
+"""The word before that of a street: "Main St" names no town called Main."""
+
+
+def _names_sql(street: str, district: str) -> str:
+    """Return SQL of whether a street names a district, both in small letters.
+
+    It has the whole words, and not as the name of the street: "12 Manchester Rd" names no village
+    called Man, and "12 Main St" no township called Main.
+    """
+    own, given = (
+        rf"' ' || trim(regexp_replace({text}, '[^\pL\pM\pN]+', ' ', 'g')) || ' '"
+        for text in (district, street)
+    )
+    named = f"regexp_replace({given}, '{_STREET_NAME}', '\\1 ', 'g')"
+    without_blanks = f"regexp_matches({district}, '{_NO_BLANKS}')"
+    return (
+        f"CASE WHEN NOT contains({street}, {district}) AND NOT contains({given}, {own}) THEN false "
+        f"WHEN {without_blanks} THEN true ELSE contains({named}, {own}) END"
+    )
+
+
 _CODE: Final = r"\S{1,4}|[0-9 ./-]+|[A-Z0-9._/-]{1,7}"
 """A cell that may be the code of a region: "4B", "48113", "TX-01"."""
 
@@ -188,7 +219,7 @@ def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
         )
     if asks.in_street and street is not None:
         given = f"lower(coalesce({quoted(street)}::VARCHAR, ''))"
-        where = f"NOT (regexp_matches({text}, '\\pL{{2}}') AND contains({given}, {text}))"
+        where = f"NOT (regexp_matches({text}, '\\pL{{2}}') AND {_names_sql(given, text)})"
     if asks.no_amounts:
         where += f" AND NOT regexp_full_match({text}, {quote(_AMOUNT)})"
     if asks.unlike_code:

@@ -36,6 +36,16 @@ def asked(shop, row):
         ("Bairro", "Consolação", "Rua Augusta 100", True),
         ("Village", "4", "14 Main Street", True),
         ("District", "-", "1 Keji Rd", False),
+        ("Village", "Man", "12 Manchester Rd", True),
+        ("Village", "Ana", "12 Banana St", True),
+        ("Village", "Man", "12 Manchester Rd, Man", False),
+        ("Township", "Main", "12 Main St", True),
+        ("Township", "Main", "12 Main St, Main Township", False),
+        ("Mahalle", "Caferağa Mah.", "Caferağa Mah Moda Cad. 12", False),
+        ("Bairro", "Jardim São Paulo", "Rua Augusta 100 - Jardim São Paulo", False),
+        ("Bairro", "Sé", "Rua Josélia 100", True),
+        ("Dong", "역삼동", "서울특별시 강남구역삼동 테헤란로 123", False),
+        ("Sub-district", "ดินแดง", "99ถนนดินแดงกรุงเทพ", False),
     ],
 )
 def test_a_district_holds_unless_the_street_names_it(shop, heading, district, street, held):
