@@ -31,6 +31,7 @@ from shipkit.orders.expressions import choose, goes_abroad, quote, quoted_list
 from shipkit.orders.postal_columns import postal_columns
 from shipkit.orders.rules import RULES
 from shipkit.orders.rules.carrier_rules import PLACE_CONDITIONS, carrier_rules
+from shipkit.orders.rules.city_states import city_elsewhere
 from shipkit.orders.rules.contact_rules import bad_email
 from shipkit.orders.rules.customs_rules import CUSTOMS_RULES
 from shipkit.orders.rules.example_rules import example_columns
@@ -75,6 +76,7 @@ def check(
     today
         Ship dates before this day are problems. None: they are not checked.
     """
+    shipments = shipments.append_column("city_elsewhere", city_elsewhere(shipments))
     papers = shipments.column("customs").null_count < shipments.num_rows
     rules = (*RULES, *(CUSTOMS_RULES if papers else ()), *carrier_rules(offered))
     suspects = _suspects(con, shipments, shipper, rules, today)

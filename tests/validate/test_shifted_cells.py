@@ -144,6 +144,10 @@ def test_second_lines(shop, line, severity):
         "Austin, TX 78701",
         "78701 Austin",
         "Austin,",
+        "Austin-TX",
+        "Austin/TX",
+        "Austin [TX]",
+        "Austin, Tex.",
     ],
 )
 def test_a_city_without_what_it_repeats_of_its_row(shop, city):
@@ -163,7 +167,14 @@ def test_a_state_without_a_cell_of_its_own_is_that_of_the_city_where_the_zip_agr
     assert judged(shop, City="Austin, CA", State=None)[2] == "error"
 
 
-@pytest.mark.parametrize("city", ["Austin, CA", "Austin CA", "Austin - LA", "TX", "Austin 78702"])
+@pytest.mark.parametrize(
+    "city",
+    [
+        *("Austin, CA", "Austin CA", "Austin - LA", "TX", "Austin 78702", "Austin, Oklahoma"),
+        *("Austin (CA)", "Austin, Ca", "Austin-CA", "Austin, Calif."),
+        *("Austin [Ohio]", "Austin / CA", "Austin, CO"),
+    ],
+)
 def test_a_city_that_differs_from_its_row_holds_it(shop, city):
     assert judged(shop, City=city) == (city, "TX", "error")
 
@@ -179,7 +190,57 @@ def test_a_city_that_differs_from_its_row_holds_it(shop, city):
         ("Washington", "DC", "20001"),
         ("Jessamine CO", "KY", "40356"),
         ("ROCKY MT", "NC", "27804"),
+        ("Village of OR", "IL", "60601"),
+        ("Winston-Ca", "NC", "27101"),
+        ("Port of Entry, Maine Harbor", "WA", "98101"),
+        ("Georgetown, Washington", "DC", "20007"),
+        ("Hollywood, LA", "CA", "90028"),
+        ("DC", "DC", "20001"),
+        ("LA", "CA", "90012"),
+        ("NY", "NY", "10001"),
     ],
 )
 def test_cities_that_look_like_it(shop, city, state, code):
     assert judged(shop, City=city, State=state, Zip=code) == (city, state, None)
+
+
+@pytest.mark.parametrize("city", ["Austin, CA, USA", "Austin, CA 78701"])
+def test_another_state_is_left_of_what_a_city_repeats(shop, city):
+    assert judged(shop, City=city) == ("Austin, CA", "TX", "error")
+
+
+@pytest.mark.parametrize(
+    ("city", "state", "code"),
+    [("DC", "MD", "20901"), ("LA", "CA", "94105"), ("NY", "NY", "14201"), ("LA", "LA", "70112")],
+)
+def test_a_state_is_no_city(shop, city, state, code):
+    assert judged(shop, City=city, State=state, Zip=code) == (city, state, "error")
+
+
+@pytest.mark.parametrize(
+    ("city", "state", "code", "country", "held"),
+    [
+        ("Kansas City, Kansas", "MO", "64105", "US", True),
+        ("Calgary, BC", "AB", "T2P 1J9", "CA", True),
+        ("Calgary, British Columbia", "AB", "T2P 1J9", "CA", True),
+        ("Sydney VIC", "NSW", "2000", "AU", True),
+        ("Sydney Victoria", "NSW", "2000", "AU", False),
+        ("Paris, TX", None, "75001", "FR", False),
+    ],
+)
+def test_a_city_in_another_state_of_its_country(shop, city, state, code, country, held):
+    row = {**ORDER, "City": city, "State": state, "Zip": code, "Country": country}
+    with sk.BatchSession([row], shipper=shop) as session:
+        session.map(service="ground")
+        codes = session.problems["code"].tolist()
+    assert ("city_state_conflict" in codes) == held
+
+
+def test_an_edited_city_is_judged_again(shop):
+    with sk.BatchSession([{**ORDER, "City": "Austin, CA"}], shipper=shop) as session:
+        session.map(service="ground")
+        assert "city_state_conflict" in session.problems["code"].tolist()
+        session.edit("true", city="Austin")
+        assert "city_state_conflict" not in session.problems["code"].tolist()
+        session.edit("true", city="Austin, Oklahoma")
+        assert "city_state_conflict" in session.problems["code"].tolist()

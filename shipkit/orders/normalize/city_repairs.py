@@ -8,20 +8,18 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.common.places import place_key, state_codes, zip3_states
+from shipkit.common.places import zip3_states
 from shipkit.orders.normalize.address_repairs import replaced
+from shipkit.orders.rules.city_states import (
+    COUNTRIES,
+    MAY_NAME,
+    is_country,
+    last_part,
+    without_code,
+)
 
 __all__ = ["repair_cities"]
 
-_COUNTRIES: Final = {
-    "US": {"us", "usa", "unitedstates", "unitedstatesofamerica", "america"},
-    "CA": {"can", "canada"},
-    "AU": {"au", "aus", "australia"},
-}
-"""Countries whose addresses have a state -> how a city may name them."""
-_LAST: Final = re.compile(r"(?P<sign>\s*,\s*|\s+-\s+|\s*[(]|\s+(?=\S+$))(?P<part>[^,()]+?)[)]?\.?$")
-"""The last part of a city, behind a comma, a dash, a bracket or a blank."""
-_CODE: Final = re.compile(r"\b([0-9]{5})(?:-[0-9]{4})?\b")
 _READ: Final = ("city", "state", "postal_code", "country")
 
 
@@ -51,7 +49,7 @@ def repair_cities(normal: pa.Table) -> pa.Table:
     return replaced(normal, made) if made.num_rows else normal
 
 
-_MAY_REPEAT: Final = "[,0-9]| - |[ (][A-Za-z]{2}[)]?$"
+_MAY_REPEAT: Final = f"[0-9]|{MAY_NAME}"
 
 
 def _suspects(normal: pa.Table) -> pa.ChunkedArray:
@@ -61,7 +59,7 @@ def _suspects(normal: pa.Table) -> pa.ChunkedArray:
     found = pc.fill_null(odd.take(cities.indices), fill_value=False)
     if not pc.any(found).as_py():
         return found
-    known = pc.is_in(normal.column("country"), value_set=pa.array(list(_COUNTRIES)))
+    known = pc.is_in(normal.column("country"), value_set=pa.array(list(COUNTRIES)))
     return pc.and_(found, known)
 
 
@@ -77,28 +75,19 @@ def _repaired(
     >>> _repaired("Austin, CA", "TX", "78701", "US")
     ('Austin, CA', 'TX')
     """
-    left = city
-    code = _CODE.search(city)
-    if code is not None and (postal_code or "").startswith(code[1]):
-        left = _CODE.sub(" ", left).strip(" ,-")
+    left = without_code(city, postal_code)
     for _ in range(2):  # "Austin, TX, USA"
-        last = _LAST.search(left)
+        last = last_part(left, country)
         if last is None:
             break
-        own = state_codes().get((country, place_key(last["part"])))
-        is_state = own is not None and (own == state or _has_code(own, postal_code, state, country))
-        # Behind a blank only the code is one: "Kansas City Kansas" may be how the city is written.
-        if is_state and (last["sign"].strip() or last["part"] == own):
+        own = last.state
+        if own is not None and (own == state or _has_code(own, postal_code, state, country)):
             state = own
-        elif not (last["sign"].strip() and _is_country(last["part"], country)):
+        elif not (last.behind_sign and is_country(last.text, country)):
             break
-        left = left[: last.start()]
-    left = " ".join(left.strip(" ,;-(").split())
+        left = left[: last.start]
+    left = " ".join(left.strip(" ,;/-–([").split())
     return (left, state) if re.search(r"[^\W\d_]{2}", left) else (city, state)
-
-
-def _is_country(text: str, country: str) -> bool:
-    return "".join(filter(str.isalpha, text)).lower() in _COUNTRIES[country]
 
 
 def _has_code(own: str, postal_code: str | None, state: str | None, country: str) -> bool:

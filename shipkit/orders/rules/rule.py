@@ -27,7 +27,8 @@ class Rule:
         or territory of the address), ``known_country``, ``abroad`` (a known country that is not the
         shipper's), ``crosses_customs``, ``state_unknown`` (the country has no such state),
         ``us_state`` (the state of the US that a state abroad would be), ``odd_key`` (an order
-        number that may be damaged), ``example_town``, ``example_name``, ``bad_email``, ``today``,
+        number that may be damaged), ``city_elsewhere`` (the city names another state than the
+        row has), ``example_town``, ``example_name``, ``bad_email``, ``today``,
         and the columns of :mod:`shipkit.orders.delivery_places` and
         :mod:`shipkit.orders.postal_columns`; for a parcel ``service``, ``p`` (the parcel) and
         ``count``.
