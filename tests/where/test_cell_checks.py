@@ -136,6 +136,11 @@ def test_rows_of_a_result_are_checked_too():
         ("weight_lb BETWEEN 1 AND 50", 2, 3),
         ("state = 'TX' AND weight_lb >= 1", 1, 1),
         ("weight_lb < 20 OR weight_lb IS NULL", 4, 0),
+        ("weight_lb = 2", 1, 3),
+        ("weight_lb IN (2, 30)", 2, 3),
+        ("abs(weight_lb) = 2 AND state = 'TX'", 1, 1),
+        ("state = 'TX'", 2, 0),
+        ("weight_lb = 2 OR weight_lb IS NULL", 4, 0),
     ],
 )
 def test_a_cell_that_is_no_number_is_left_out_with_a_note(tmp_path, shop, clause, kept, left_out):
@@ -154,6 +159,16 @@ def test_a_cell_that_is_no_number_is_left_out_with_a_note(tmp_path, shop, clause
     session.preview()
     assert (note in str(session.summary)) == (left_out > 0)
     assert bool(session.summary.filter_notes) == (left_out > 0)
+
+
+def test_an_empty_cell_equals_nothing_and_one_that_is_no_day_has_a_note(tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text("Order,Order Date,Qty\n1,2026-11-02,1\n2,,\n3,soon,2\n")
+    orders = grouping.group(source.load(path))
+    assert where.select(orders, ["qty = 1"], {}).notes == ()
+    for clause in ("order_date = '2026-11-02'", "CAST(order_date AS DATE) IN ('2026-11-02')"):
+        (note,) = where.select(orders, [clause], {}).notes
+        assert note.startswith("Left out because `order_date` is empty or cannot be read: 2 rows.")
 
 
 def test_what_a_clause_of_results_leaves_out_is_said():

@@ -29,6 +29,8 @@ __all__ = ["CheckedClause", "Selection", "check_clause", "matching", "select"]
 _TIMEOUT_S: Final = 30.0
 _SHOWN: Final = 40
 """Characters of a value that a message shows."""
+_UNREAD: Final = "^(cell_not_|number_ambiguous$|unit_contradicts$)"
+"""Codes of problems of a cell that was left empty, because it could not be read."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def select(
         notes: tuple[str, ...] = ()
         if checked:
             cells = orders.line_cells(_used(checked))
-            notes = bench.notes(cells, checked, orders=True)
+            notes = bench.notes(cells, checked, orders=True, unread=_unread(orders))
             found = bench.run(cells, "_order", checked, timeout_s).rename_columns(["row_number"])
     with fresh(orders.con, "selection") as schema:
         if found is None:
@@ -116,6 +118,13 @@ def select(
             """,
         )
     return Selection(orders, relation, checked, found.num_rows, orders.count, notes)
+
+
+def _unread(orders: OrderSet) -> set[str]:
+    """Return the keys of the columns with a cell that could not be read."""
+    problems = orders.loaded.problems
+    kinds = pc.match_substring_regex(problems.column("code"), _UNREAD)
+    return {*pc.unique(problems.column("field").filter(kinds)).to_pylist()}
 
 
 def check_clause(

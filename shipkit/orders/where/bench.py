@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final, Self
@@ -138,7 +138,12 @@ class FilterBench:
             self.con.unregister("tested_rows")
 
     def notes(
-        self, rows: pa.Table, checked: Sequence[CheckedClause], *, orders: bool
+        self,
+        rows: pa.Table,
+        checked: Sequence[CheckedClause],
+        *,
+        orders: bool,
+        unread: Collection[str] = (),
     ) -> tuple[str, ...]:
         """Return what the cells say about the clauses.
 
@@ -146,6 +151,8 @@ class FilterBench:
         ----------
         orders
             Whether the rows are lines of orders; else they are those of a preview or of results.
+        unread
+            Keys of the columns with a cell that could not be read.
 
         Raises
         ------
@@ -154,9 +161,10 @@ class FilterBench:
         """
         notes: list[str] = []
         for clause in checked:
-            if not clause.checks:
+            checks = [each for each in clause.checks if each.unread in (None, *unread)]
+            if not checks:
                 continue
-            sql = ", ".join(check.sql for check in clause.checks)
+            sql = ", ".join(check.sql for check in checks)
             self.con.register("counted_rows", rows)
             try:
                 with _stopped_after(self.con, _BIND_S):
@@ -165,7 +173,7 @@ class FilterBench:
                 continue
             finally:
                 self.con.unregister("counted_rows")
-            for each, count in zip(clause.checks, counts, strict=True):
+            for each, count in zip(checks, counts, strict=True):
                 if count and each.refuses:
                     raise each.error(count)
                 if count and (orders or not each.of_orders):

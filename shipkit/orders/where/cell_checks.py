@@ -39,6 +39,7 @@ _ORDERS: Final = {
 }
 _LIKE: Final = {"~~": "LIKE", "!~~": "LIKE", "~~*": "ILIKE", "!~~*": "ILIKE"}
 _NEGATIVE: Final = frozenset({"COMPARE_NOTEQUAL", "COMPARE_NOT_IN"})
+_EQUAL: Final = frozenset({"COMPARE_EQUAL", "COMPARE_IN"})
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -53,6 +54,8 @@ class CellCheck:
     refuses: bool = False
     of_orders: bool = False
     """Whether only orders have it: a result without a price is nothing unexpected."""
+    unread: str | None = None
+    """Key of a column: it counts only where a cell of the column could not be read."""
 
     def error(self, rows: int) -> FilterError:
         """Return the error of a filter that surely means something else."""
@@ -195,7 +198,8 @@ def _is_number(text: str) -> bool:
 def _empty_checks(writer: ClauseWriter, tree: Node, sql: str) -> Iterator[CellCheck]:
     """Check what <, >, BETWEEN, <>, NOT IN and NOT LIKE leave out because a cell is empty.
 
-    A cell of numbers or days that cannot be read as one ("n/a") is empty here, too.
+    A cell of numbers or days that cannot be read as one ("n/a") is empty here, too. An empty cell
+    equals nothing, as a person expects; one that has a text may be what = and IN look for.
     """
     negative = [*_negative(tree)]
     columns = {
@@ -211,7 +215,16 @@ def _empty_checks(writer: ClauseWriter, tree: Node, sql: str) -> Iterator[CellCh
         for part in below(node)
         if part.get("class") == "COLUMN_REF"
     }
-    for key, column in columns.items():
+    equal = {
+        column.key: column
+        for node in below(tree)
+        if node.get("type") in _EQUAL or is_in_without_brackets(node)
+        for part in below(node)
+        if part.get("class") == "COLUMN_REF"
+        for column in [writer.resolve(part)]
+        if column.key not in columns and not is_text(column)
+    }
+    for key, column in {**columns, **equal}.items():
         empty = "is empty" if is_text(column) else "is empty or cannot be read"
         yield CellCheck(
             # CASE: of other rows the clause is not computed, whose texts may be long.
@@ -219,6 +232,7 @@ def _empty_checks(writer: ClauseWriter, tree: Node, sql: str) -> Iterator[CellCh
             f"Left out because `{key}` {empty}: {{rows}}.",
             f"To keep them, add OR {key} IS NULL.",
             of_orders=key not in denied,
+            unread=key if key in equal else None,
         )
 
 
