@@ -71,9 +71,12 @@ _UNFILLED: Final = (
     r".*(?:\{\{.*\}\}|\{%.*%\}|\$\{.*\}|<%.*%>|<<.*>>|«[A-Za-z0-9_]*_[A-Za-z0-9_]*»|\*\|[A-Z_0-9]+\|\*).*"
     r"|%[A-Z_]{3,}%|\{[A-Za-z_. ]+\}"
     rf"|(?:\[(?i:{_HEADING})\] *)+"
-    r"""|[\[{]+ *['"].*[\]}]|[\[{][0-9., ]*[\]}]"""
+    r"""|[\[{]+ *['"].*[\]}]|[\[{](?:[0-9., ]*[., ][0-9., ]*)?[\]}]"""
 )
 """Marks of a mail merge or template that were not filled; a list or an object written as text."""
+
+_ONE_NUMBER: Final = r"[\[{][0-9]+[\]}]"
+"""A list of one number, which an order number may look like: "[1001]"."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,7 @@ def _kinds(column: str) -> tuple[_Kind, ...]:
     nothing = damage_words("nothing") | damage_words("booleans")
     names = plain_damage_words("also_names") if column == "name" else frozenset()
     any_case = column in _IN_ANY_CASE
+    unfilled = _UNFILLED if column == "order_id" else f"{_UNFILLED}|{_ONE_NUMBER}"
     written = [
         _Kind(Placeholder(reason.format(what=what), by_a_person=True), plain=words, names=names)
         for name, reason in _REASONS
@@ -168,7 +172,7 @@ def _kinds(column: str) -> tuple[_Kind, ...]:
         # A firm may be called so; some countries' forms take XX for no state.
         *(() if column in ("company", "state") else (filler,)),
         _Kind(Placeholder(f"is a formula, and not {what}", "excel_error"), pattern=_FORMULA),
-        _Kind(Placeholder(f"is a template or data, and not {what}"), pattern=_UNFILLED),
+        _Kind(Placeholder(f"is a template or data, and not {what}"), pattern=unfilled),
     )
 
 

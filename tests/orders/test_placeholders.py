@@ -18,7 +18,7 @@ EVERYWHERE = [
     *("=A1", '=HYPERLINK("x")', "+A1+B1", "@SUM(A1)", "{{ order }}", "*|FNAME|*", "${name}"),
     *("['Shirt']", '{"sku": 1}', "[]", "%NAME%", "«Order_No»", "[Order Number]", "null", "TRUE"),
     *("n/a", "undefined", "[object Object]", "do not ship", "Siehe oben", "keine Angabe"),
-    *("t.b.d.", "Pick-up"),
+    *("t.b.d.", "Pick-up", "[1001, 1002]", "[1.5]", "{ }"),
 ]
 BUT_FOR_FIRMS = ["TBD", "(TBD)", "*TBD*", "Unbekannt", "unknown", "cancelled", "pickup"]
 NOWHERE = [
@@ -55,6 +55,14 @@ def test_other_texts_are_none_in_any_field(con, text):
     assert not [column for column in IN_SQL if ask(con, is_placeholder("$text", column), text)]
     assert not [column for column in IN_SQL if ask(con, reason("$text", column), text)]
     assert not [column for column in IN_PYTHON if placeholder(text, column)]
+
+
+@pytest.mark.parametrize("text", ["[1001]", "{1001}"])
+def test_one_number_in_brackets_is_an_order_number_only(con, text):
+    assert not ask(con, is_placeholder("$text", "order_id"), text)
+    assert ask(con, reason("$text", "order_id"), text) is None
+    assert ask(con, is_placeholder("$text", "description"), text)
+    assert placeholder(text, "name") is not None
 
 
 def test_xx_is_a_state_that_forms_ask_for(con):
