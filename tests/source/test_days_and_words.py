@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 import shipkit as sk
+from shipkit.orders import source
 
 TODAY = dt.datetime.now(tz=dt.UTC).date()
 DAY = TODAY + dt.timedelta(days=14)
@@ -40,6 +41,10 @@ def read(tmp_path, shop, heading, *cells):
         "%Y-%m-%d/%Y-%m-28",
         "%Y-%m-%d - 28",
         "%m/%d/%Y - %m/28/%Y",
+        "%Y-%m-%d %m-28",
+        "%Y-%m-%d, %m-28",
+        "%Y-%m-%d 10:00 - %m-28",
+        "%Y-%m-%dT10:00/%Y-%m-28T10:00",
         "TBD",
         "?",
         "asap",
@@ -54,6 +59,11 @@ def test_a_range_or_an_open_day_is_no_ship_date(tmp_path, shop, cell):
 @pytest.mark.parametrize(
     "form",
     [
+        "%Y-%m-%d, 10:00",
+        "%Y-%m-%d, 2:30 PM",
+        "%Y-%m-%d 10:00 - 14:00",
+        "%Y-%m-%d 10:00:00 +0000 UTC",
+        "%Y-%m-%dT10:00:00.123456-05:00",
         "%m/%d/%y",
         "%Y年%m月%d日",
         "%Y. %m. %d.",
@@ -94,3 +104,13 @@ def test_words_for_one_parcel(tmp_path, shop):
     assert severities == [set()] * len(cells)
     _, severities = read(tmp_path, shop, "Packages", "2 of 3", "two", "1/2")
     assert severities == [{"error"}] * 3
+
+
+def test_a_time_behind_a_comma_is_read(tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        'Order,Order Date\n1,"2026-11-02, 10:30"\n2,2026-11-02T10:30\n3,2026-11-02 10:30:00\n'
+    )
+    loaded = source.load(path)
+    days = loaded.con.sql(f"SELECT order_date FROM {loaded.lines.sql}").fetchall()
+    assert days == [(dt.datetime(2026, 11, 2, 10, 30),)] * 3  # noqa: DTZ001 - days have no zone

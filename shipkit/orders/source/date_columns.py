@@ -10,6 +10,7 @@ import duckdb
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one
 from shipkit.orders.cells import Note
+from shipkit.orders.expressions import case
 from shipkit.orders.source.column_reading import ColumnReading, count_where
 
 __all__ = ["date_column"]
@@ -57,7 +58,9 @@ _CLOCKS: Final = (
     *("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p"),
     *(" %H:%M:%S +0000", " %H:%M:%S GMT"),
 )
-_ISO: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?"
+_ISO: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}((?:[T ]|, ?)[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?"
+)
 _MONTH_ASSUMED: Final = Note(
     "assumed",
     "assumed month before day, because no value shows which comes first; "
@@ -74,8 +77,7 @@ def date_column(
     settles "03/04".
     """
     c = text.sql
-    iso = f"TRY_CAST(replace(regexp_extract({c}, '{_ISO}'), 'T', ' ') AS TIMESTAMP)"
-    iso = f"CASE WHEN {_one_day(c)} THEN {iso} END"
+    iso = f"CASE WHEN {_one_day(c)} THEN {_iso_sql(c)} END"
     sql, notes = iso, list(text.notes)
     misfits = count_where(con, table, f"{c} IS NOT NULL AND {iso} IS NULL")
     if misfits:
@@ -95,14 +97,32 @@ def date_column(
     )
 
 
+_WITH_COMMA: Final = "^, ?[0-9]{1,2}:[0-9]{2}"
+_SECOND_DAY: Final = "[^0-9:][0-9]{1,4}[-/][0-9]{1,2}(?:[^0-9:]|$)"
+
+
+def _iso_sql(c: str) -> str:
+    """Return SQL of the ISO date, and its time, at the beginning of a text."""
+    return f"TRY_CAST(replace(regexp_extract({c}, '{_ISO}'), ',', ' ') AS TIMESTAMP)"
+
+
 def _one_day(c: str) -> str:
     """Return SQL of whether a text has one day and its time: "2026-12-15 to 12-18" has two.
 
-    The patterns are seldom tried: first letters are compared.
+    The patterns are seldom tried: lengths and single letters are compared first.
     """
-    ends = f"length({c}) <= 10"
-    time = f"substr({c}, 11, 1) IN ('T', ' ') AND substr({c}, 12, 1) BETWEEN '0' AND '9'"
-    return f"({ends} OR ({time}) OR NOT regexp_matches(substr({c}, 11), '[0-9]'))"
+    mark, colon = f"substr({c}, 11, 1)", f"substr({c}, 14, 1) = ':'"
+    one = f"NOT regexp_matches(substr({c}, 11), '{_SECOND_DAY}')"
+    return case(
+        (f"length({c}) <= 10", "true"),
+        # "2026-12-15 10:00:00", "2026-12-15T10:00:00-05:00", "2026-12-15 10:00:00 -0500"
+        (f"{mark} = ' ' AND {colon} AND length({c}) <= 19", "true"),
+        (f"{mark} = 'T' AND {colon} AND length({c}) <= 26", "true"),
+        (f"{mark} = ' ' AND length({c}) = 25 AND substr({c}, 20, 2) IN (' -', ' +')", "true"),
+        (f"{mark} IN ('T', ' ') AND substr({c}, 12, 1) BETWEEN '0' AND '9'", one),
+        (f"regexp_matches(substr({c}, 11), '{_WITH_COMMA}')", one),
+        otherwise=f"NOT regexp_matches(substr({c}, 11), '[0-9]')",
+    )
 
 
 def _formats_of(
