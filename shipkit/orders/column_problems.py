@@ -7,8 +7,8 @@ are read, in SQL over all lines.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -21,6 +21,7 @@ from shipkit.orders.column_account import ColumnUse
 from shipkit.orders.expressions import quote, trimmed
 from shipkit.orders.filters.carrier_filters import carriers_named_sql, names_only_a_carrier_sql
 from shipkit.orders.instructions import Instruction
+from shipkit.orders.option_cells import CellsThatAsk
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["TODAY", "instruction_problems", "unread_columns", "unread_text", "ways_out"]
@@ -57,24 +58,12 @@ def instruction_problems(
         for use in uses
         if use.asks is not None and use.key in lines.columns
     ]
-    asking += [
-        _Asking(
-            use.key,
-            each.problem(use.name),
-            each.fix(use.name),
-            each.asks.severity,
-            f"coalesce({each.condition(_lowered(use.key))}, false)",
-            (use.key,),
-        )
-        for use in uses
-        for each in use.cells
-        if use.key in lines.columns
-    ]
     asking += _of_carriers([use for use in uses if use.key in lines.columns])
-    if not asking:
-        return problems_table()
-    found = one(con, f"SELECT {', '.join(each.any_sql(lines) for each in asking)}")
+    found: list[object] = []
+    for few in _in_parts(asking):
+        found += one(con, f"SELECT {', '.join(each.any_sql(lines) for each in few)}")
     filled = [each for each, any_asks in zip(asking, found, strict=True) if any_asks]
+    filled += _cells_asking(con, [use for use in uses if use.key in lines.columns], lines)
     if not filled:
         return problems_table()
     asked = " UNION ALL ".join(each.sql(lines) for each in filled)
@@ -156,6 +145,56 @@ class _Asking(NamedTuple):
             FROM {lines.sql}
             WHERE {self.condition}
         """
+
+
+def _cells_asking(
+    con: duckdb.DuckDBPyConnection, uses: Sequence[ColumnUse], lines: Relation
+) -> list[_Asking]:
+    """Return what cells ask for, of the columns in which one does.
+
+    A wide file has a thousand columns whose cells may ask for a dozen things, and nearly never do:
+    the different cells of all columns are read by each pattern once.
+    """
+    alike: dict[tuple[CellsThatAsk, ...], list[ColumnUse]] = {}
+    for use in uses:
+        if use.cells:
+            alike.setdefault(use.cells, []).append(use)
+    asking = []
+    for kinds, columns in alike.items():
+        texts = ", ".join(f"{quoted(use.key)}::VARCHAR" for use in columns)
+        found = one(
+            con,
+            f"""
+            SELECT {", ".join(f"bool_or({kind.condition('cell')})" for kind in kinds)}
+            FROM (
+                SELECT DISTINCT lower({trimmed("cell")}) AS cell
+                FROM (SELECT unnest([{texts}]) AS cell FROM {lines.sql})
+            )
+            """,
+        )
+        for kind in (kind for kind, asks in zip(kinds, found, strict=True) if asks):
+            for few in _in_parts(columns):
+                conditions = [f"coalesce({kind.condition(_lowered(u.key))}, false)" for u in few]
+                of_each = ", ".join(f"bool_or({condition})" for condition in conditions)
+                asks = one(con, f"SELECT {of_each} FROM {lines.sql}")
+                asking += [
+                    _Asking(
+                        use.key, kind.problem(use.name), kind.fix(use.name), kind.asks.severity, sql
+                    )
+                    for use, sql, does in zip(few, conditions, asks, strict=True)
+                    if does
+                ]
+    return asking
+
+
+_AT_A_TIME: Final = 50
+"""Questions in one statement: DuckDB takes a time for it that grows with their square."""
+
+_Part = TypeVar("_Part")
+
+
+def _in_parts(given: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
+    return (given[at : at + _AT_A_TIME] for at in range(0, len(given), _AT_A_TIME))
 
 
 TODAY: Final = "shipkit_today"
