@@ -21,7 +21,7 @@ from shipkit.orders.column_account import ColumnUse
 from shipkit.orders.expressions import quote, trimmed
 from shipkit.orders.filters.carrier_filters import carriers_named_sql, names_only_a_carrier_sql
 from shipkit.orders.instructions import Instruction
-from shipkit.orders.option_cells import CellsThatAsk
+from shipkit.orders.option_cells import CellsThatAsk, may_ask
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["TODAY", "instruction_problems", "unread_columns", "unread_text", "ways_out"]
@@ -66,7 +66,18 @@ def instruction_problems(
     filled += _cells_asking(con, [use for use in uses if use.key in lines.columns], lines)
     if not filled:
         return problems_table()
-    asked = " UNION ALL ".join(each.sql(lines) for each in filled)
+    parts = [_problems_of(con, few, selection, lines) for few in _in_parts(filled)]
+    return parts[0] if len(parts) == 1 else pa.concat_tables(parts).sort_by("row_number")
+
+
+def _problems_of(
+    con: duckdb.DuckDBPyConnection,
+    asking: Sequence[_Asking],
+    selection: Relation,
+    lines: Relation,
+) -> pa.Table:
+    """Return the problems of the orders that ask."""
+    asked = " UNION ALL ".join(each.sql(lines) for each in asking)
     return (
         con.sql(f"""
         WITH asked AS (
@@ -153,7 +164,7 @@ def _cells_asking(
     """Return what cells ask for, of the columns in which one does.
 
     A wide file has a thousand columns whose cells may ask for a dozen things, and nearly never do:
-    the different cells of all columns are read by each pattern once.
+    one statement finds the columns in which a cell asks.
     """
     alike: dict[tuple[CellsThatAsk, ...], list[ColumnUse]] = {}
     for use in uses:
@@ -162,28 +173,35 @@ def _cells_asking(
     asking = []
     for kinds, columns in alike.items():
         texts = ", ".join(f"{quoted(use.key)}::VARCHAR" for use in columns)
-        found = one(
-            con,
-            f"""
-            SELECT {", ".join(f"bool_or({kind.condition('cell')})" for kind in kinds)}
+        asks = ", ".join(f"coalesce(bool_or({kind.condition('cell')}), false)" for kind in kinds)
+        found = con.execute(f"""
+            SELECT place, [{asks}]
             FROM (
-                SELECT DISTINCT lower({trimmed("cell")}) AS cell
-                FROM (SELECT unnest([{texts}]) AS cell FROM {lines.sql})
-            )
-            """,
-        )
-        for kind in (kind for kind, asks in zip(kinds, found, strict=True) if asks):
-            for few in _in_parts(columns):
-                conditions = [f"coalesce({kind.condition(_lowered(u.key))}, false)" for u in few]
-                of_each = ", ".join(f"bool_or({condition})" for condition in conditions)
-                asks = one(con, f"SELECT {of_each} FROM {lines.sql}")
-                asking += [
-                    _Asking(
-                        use.key, kind.problem(use.name), kind.fix(use.name), kind.asks.severity, sql
+                SELECT DISTINCT place, {trimmed("cell")} AS cell
+                FROM (
+                    SELECT place, lower(cell) AS cell
+                    FROM (
+                        SELECT unnest([{texts}]) AS cell, unnest(range({len(columns)})) AS place
+                        FROM {lines.sql}
                     )
-                    for use, sql, does in zip(few, conditions, asks, strict=True)
-                    if does
-                ]
+                )
+                WHERE {may_ask(kinds, "cell")}
+            )
+            GROUP BY place
+            ORDER BY place
+        """).fetchall()
+        asking += [
+            _Asking(
+                (use := columns[place]).key,
+                kind.problem(use.name),
+                kind.fix(use.name),
+                kind.asks.severity,
+                f"coalesce({kind.condition(_lowered(use.key))}, false)",
+            )
+            for place, which in found
+            for kind, does in zip(kinds, which, strict=True)
+            if does
+        ]
     return asking
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
-from shipkit.orders.expressions import quote
+from shipkit.orders.expressions import case, quote, quoted_list
 from shipkit.orders.heading_text import heading_words, word_file
 from shipkit.orders.instructions import Instruction, instruction_of
 
-__all__ = ["CellsThatAsk", "cells_that_ask"]
+__all__ = ["CellsThatAsk", "cells_that_ask", "may_ask"]
 
 _UN_NUMBERS: Final = {
     "{un}": "un ?-?[0-3][0-9]{3}",
@@ -45,6 +45,8 @@ class CellsThatAsk:
         Whether it counts under any heading that is not understood.
     other
         A regular expression of a cell that is about another thing, in lower case: "wine rack".
+    whole
+        The cells that ask and are one word of the list; none where a word may have others around.
     """
 
     asks: Instruction
@@ -54,6 +56,7 @@ class CellsThatAsk:
     not_headings: frozenset[str] = frozenset()
     anywhere: bool = False
     other: str = ""
+    whole: frozenset[str] = frozenset()
 
     def problem(self, heading: str) -> str:
         """Return what is wrong with a cell that asks, as of a heading that does."""
@@ -76,6 +79,34 @@ class CellsThatAsk:
         if not self.other:
             return asks
         return f"CASE WHEN {asks} THEN NOT regexp_matches({text}, {quote(self.other)}) END"
+
+
+_SIGNS: Final = r"[,;|/+&\n]"
+"""Signs between the options of one cell: "gift, hazmat"."""
+
+
+_OTHER_FORMS: Final = rf"{_SIGNS}|^\s|\s$|^un"
+"""What a cell has that asks and is no word of the list as it is: signs, blanks, a UN number."""
+
+
+def may_ask(kinds: Sequence[CellsThatAsk], text: str) -> str:
+    """Return SQL of whether the SQL `text`, in lower case, asks for one of `kinds`.
+
+    Nearly all of a million cells are one word or a sentence without a sign: these are looked up,
+    and no pattern is tried. What is left may still be about another thing (``other``).
+    """
+    words = sorted({word for kind in kinds for word in kind.whole})
+    listed = "|".join(f"(?:{kind.pattern})" for kind in kinds if kind.whole)
+    inside = "|".join(f"(?:{kind.pattern})" for kind in kinds if not kind.whole)
+    branches = []
+    if words:
+        branches.append((f"{text} IN ({quoted_list(words)})", "true"))
+    if inside:
+        branches.append((f"regexp_matches({text}, {quote(inside)})", "true"))
+    if listed:
+        other_form = f"regexp_matches({text}, '{_OTHER_FORMS}')"
+        branches.append((other_form, f"regexp_matches({text}, {quote(listed)})"))
+    return case(*branches, otherwise="false")
 
 
 def cells_that_ask(
@@ -114,9 +145,9 @@ def _group(given: dict[str, object]) -> CellsThatAsk:
     assert asks is not None, given["like"]  # noqa: S101 - the heading is in instructions.toml
     cells, headings = given["cells"], given["headings"]
     assert isinstance(cells, list) and isinstance(headings, list)  # noqa: S101, PT018 - TOML
-    texts = "|".join(text for cell in cells for text in _patterns(cell))
-    # Tags and options are lists in a cell: "gift, hazmat".
-    pattern = rf"(?:^|[,;|/+&\n])\s*(?:{texts})\s*(?:$|[,;|/+&\n])"
+    words = [word for cell in cells for word in _words(cell)]
+    texts = "|".join(_UN_NUMBERS.get(word) or re.escape(word) for word in words)
+    pattern = rf"(?:^|{_SIGNS})\s*(?:{texts})\s*(?:$|{_SIGNS})"
     if given.get("inside"):
         pattern = rf"(?:^|[^a-z0-9])(?:{texts})(?:$|[^0-9])"
     if "severity" in given:
@@ -134,12 +165,10 @@ def _group(given: dict[str, object]) -> CellsThatAsk:
         frozenset(others),
         bool(given.get("anywhere")),
         other,
+        frozenset() if given.get("inside") else frozenset(words),
     )
 
 
-def _patterns(cell: str) -> Sequence[str]:
-    """Return the patterns of a word of cells: one, or those of each language for {yes} and {no}."""
-    if cell in _UN_NUMBERS:
-        return (_UN_NUMBERS[cell],)
-    words = word_file("values")[cell[1:-1]] if cell in ("{yes}", "{no}") else [cell]
-    return [re.escape(word) for word in words]
+def _words(cell: str) -> Sequence[str]:
+    """Return the words that a cell of the file stands for: {yes} and {no} have many languages."""
+    return word_file("values")[cell[1:-1]] if cell in ("{yes}", "{no}") else [cell]

@@ -107,6 +107,15 @@ def test_more_columns_than_a_condition_may_have_parts_are_read_and_priced(kind, 
         assert len(session.preview()) == 3
 
 
+def test_what_cells_of_many_columns_ask_for_is_said_of_each(shop):
+    rows = orders(2, lambda row: {f"Zork {n}": "RMA" if row == 1 else "blue" for n in range(60)})
+    with sk.BatchSession(rows, shipper=shop, service="ground") as session:
+        found = session.problems
+    asked = found[found.code == "column_not_understood"]
+    assert sorted(asked.field) == sorted(f"zork_{n}" for n in range(60))
+    assert set(asked.row_number) == {1}
+
+
 def test_headings_that_are_repeated_in_a_wide_file_are_left_out(tmp_path):
     rows = orders(3, lambda row: {f"meta_{n}": f"v{row}" for n in range(1200)})
     rows.insert(2, {heading: heading for heading in rows[0]})
