@@ -4,7 +4,7 @@ Usage: python benchmarks/bench_ups.py [--n 3000] [--rounds 3] [--concurrency 50]
 [--json OUT.json]
 
 The server is a process of its own that answers a purchase after the latency, with a 12 kB ZPL
-label, or with a GIF of UPS's size (1400 x 800) where PDF is asked for; the sign-in is free. Three
+label, or with a GIF of its own size (1400 x 800) for the other formats; the sign-in is free. Three
 ways for each format: a bare aiohttp loop that posts ready-made bytes and reads the answer as JSON;
 `UPS.ship` alone (request built, answer read, label decoded); and a whole job (intent on disk,
 purchase, result and label on disk). Rates are told twice: over all of the time
@@ -264,7 +264,7 @@ async def whole_job(
 
 WAYS = {
     f"{name}, {kind}": functools.partial(way, LabelSpec(format=kind))
-    for kind in ("zpl", "pdf")
+    for kind in ("zpl", "pdf", "png", "gif")
     for name, way in {"bare aiohttp": bare, "UPS.ship": alone, "a job with UPS": whole_job}.items()
 }
 

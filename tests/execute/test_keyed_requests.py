@@ -12,7 +12,7 @@ from shipkit.carriers.pace import Pacer
 from shipkit.errors import AnswerLost, CarrierRejected, PartlyBought, RateLimited
 from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.recovery import decide
-from shipkit.purchasing.run import execute, look_again
+from shipkit.purchasing.run import Control, execute, look_again
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.state import JobStatus
@@ -33,6 +33,19 @@ def run(job, carrier, **options):
 def story(job, row=0):
     table = job.chain().table
     return table.filter(pc.equal(table.column("row"), row)).column("event").to_pylist()
+
+
+def last_ids(home, job):
+    """Return row -> what its purchase is sent under, of rows that are composed, from disk."""
+    table = JobStore.open(home, job.job_id).chain().table
+    last = {e["row"]: e["shipment_id"] for e in table.to_pylist() if e["state"] is not None}
+    return {row: text for row, text in last.items() if text}
+
+
+async def until(happened):
+    """Return when something has happened, on disk or in a carrier; the test's limit ends it."""
+    while not happened():  # noqa: ASYNC110 - nothing tells of what is on disk
+        await asyncio.sleep(0.01)
 
 
 def in_turn(*answers):
@@ -64,6 +77,40 @@ def test_the_key_is_durable_before_the_request_is_sent(home, books):
     assert len(seen) == ROWS
     assert all(on_disk == key for on_disk, key in seen)
     assert carrier.composed == [job.reference(row, 1) for row in range(ROWS)]
+
+
+def test_rows_are_composed_while_all_turns_are_in_use_and_a_few_ahead_only(home, books):
+    """One purchase under way: the key of the next row is on disk, and not of all that are left."""
+    ahead = []
+
+    async def hook(carrier, shipment, key):
+        if not ahead:
+            await until(lambda: 1 in last_ids(home, job))
+            await asyncio.sleep(0.1)
+        ahead.append(len(carrier.composed) - len(carrier.calls))
+
+    job, carrier = job_of(home, 8), KeyedCarrier(books, hook=hook)
+    assert run(job, carrier, pacer=Pacer(concurrency=1)) is JobStatus.COMPLETED
+    assert carrier.most_active == 1
+    assert 0 < ahead[0] <= 2
+
+
+def test_what_was_composed_ahead_and_not_sent_is_pending_after_a_stop(home, books):
+    control, sent = Control(), []
+
+    async def hook(carrier, shipment, key):
+        sent.append(key)
+        await until(lambda: len(carrier.composed) > len(carrier.calls))
+        control.pause()
+
+    job, carrier = job_of(home, 6), KeyedCarrier(books, hook=hook)
+    pacer = Pacer(concurrency=1)
+    assert run(job, carrier, pacer=pacer, control=control) is JobStatus.PAUSED
+    assert (len(sent), pacer.active) == (1, 0)
+    assert state_counts(job) == {"shipped": 1, "pending": 5}
+    carrier.hook = None
+    assert run(job, carrier) is JobStatus.COMPLETED
+    assert len(carrier.calls) == 6
 
 
 @pytest.mark.parametrize("after_sale", [True, False])

@@ -38,11 +38,11 @@ class Dispatcher:
                 feeder.filled.clear()
                 run.hungry.set()
                 await feeder.filled.wait()
-            await run.pacer.enter()
+            await self._first_step.admit()
             # Waiting for the pacer can take minutes: the run may have been stopped meanwhile, and
             # the feeder may have taken back what was ready.
             if run.stop is not None or not feeder.ready:
-                run.pacer.leave()
+                self._first_step.dismiss()
                 if run.stop is not None:
                     return
                 continue
@@ -88,19 +88,17 @@ class Dispatcher:
         run, attempt = self._run, int(self._run.ledger.attempts[row])
         reference, manifest = run.store.reference(row, attempt), run.manifest
         try:
-            key = await self._first_step.key(row, shipment, reference)
-            # Before this line a repeat is free; after it a repeat may buy a second label.
-            answer = await called(
-                run, lambda: run.carrier.ship(shipment, manifest.shipper, key, manifest.label)
-            )
+            async with self._first_step.sent_under(row, shipment, reference) as key:
+                # Before this line a repeat is free; after it a repeat may buy a second label.
+                answer = await called(
+                    run, lambda: run.carrier.ship(shipment, manifest.shipper, key, manifest.label)
+                )
         except NotBought as held:
             if held.error is None:
                 self._feeder.put_back(row)
             else:
                 self._book_error(row, attempt, reference, held.error, seen=held.seen)
             return
-        finally:
-            run.pacer.leave()
         if isinstance(answer, CarrierError):
             self._book_error(row, attempt, reference, answer)
         else:

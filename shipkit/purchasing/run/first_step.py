@@ -6,15 +6,20 @@ Either is durable in the ledger before the purchase is sent. So a row without on
 for certain, and a row with one is settled by asking for it. A row that is sent again buys under the
 same one. A request with a key that was certainly never sent is composed again: its day or its price
 may have passed.
+
+To compose a request is work of our own, with a price question at most. So rows with keys are
+composed while purchases have all the turns of the pace, and take a turn once they are durable.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from typing import Final, TypeVar
 
 from shipkit.carriers.protocol import Prepared, preparer, repeats_by_key
@@ -33,6 +38,9 @@ T = TypeVar("T")
 _MOST_LOST: Final = 4
 """Lost answers of one row's first step in one run before the row fails. Each cost nothing; without
 an end, a row that always breaks the carrier would be asked for ever."""
+
+_AHEAD: Final = 1 / 4
+"""Rows that may be composed without a turn, as a part of the calls that are allowed at a time."""
 
 
 class NotBought(Exception):
@@ -75,17 +83,63 @@ class FirstStep:
         self._run, self._preparer = run, preparer(run.carrier)
         self._by_key = repeats_by_key(run.carrier)
         self._lost: Counter[int] = Counter()
+        self._ahead: asyncio.Semaphore | None = None
+        """Admits rows that are composed without a turn; None where the first step takes one."""
+        if self._by_key and not run.pacer.rate_per_s:
+            self._ahead = asyncio.Semaphore(1 + math.ceil(run.pacer.concurrency * _AHEAD))
 
-    async def key(self, row: int, shipment: Shipment, reference: str) -> str:
-        """Return what the purchase of `row` is sent under: `reference`, or the carrier's own id.
+    async def admit(self) -> None:
+        """Return when one more row may begin; then comes :meth:`sent_under`, or :meth:`dismiss`."""
+        if self._ahead is None:
+            await self._run.pacer.enter()
+        else:
+            await self._ahead.acquire()
 
-        Called with an entry of the pacer, and returns with one.
+    def dismiss(self) -> None:
+        """Take back an admission."""
+        if self._ahead is None:
+            self._run.pacer.leave()
+        else:
+            self._ahead.release()
+
+    @asynccontextmanager
+    async def sent_under(self, row: int, shipment: Shipment, reference: str) -> AsyncIterator[str]:
+        """Yield what the purchase of an admitted row is sent under, while the row has a turn.
+
+        It is `reference`, or the carrier's own id, or a key.
 
         Raises
         ------
         NotBought
             The first step failed, costs more than was approved, or the run was stopped.
         """
+        if self._ahead is None:  # the admission is the turn
+            try:
+                yield await self._key(row, shipment, reference)
+            finally:
+                self._run.pacer.leave()
+            return
+        try:
+            key = await self._key(row, shipment, reference)
+            await self._turn()
+        finally:
+            self._ahead.release()
+        try:
+            yield key
+        finally:
+            self._run.pacer.leave()
+
+    async def _turn(self) -> None:
+        run = self._run
+        try:
+            await run.pacer.enter()
+        except asyncio.CancelledError:
+            raise NotBought from None
+        if run.stop is not None:
+            run.pacer.leave()
+            raise NotBought
+
+    async def _key(self, row: int, shipment: Shipment, reference: str) -> str:
         run, step = self._run, self._preparer
         if step is None:
             return reference
@@ -108,8 +162,8 @@ class FirstStep:
         )
         try:
             # The disk's time is not the carrier's: another row has the turn meanwhile.
-            async with run.pacer.stepped_out():
-                await run.ledger.record([entry])
+            async with run.pacer.stepped_out() if self._ahead is None else nullcontext():
+                await run.ledger.record([entry], urgent=self._ahead is None)
         except asyncio.CancelledError:
             raise NotBought from None
         if run.stop is not None:
