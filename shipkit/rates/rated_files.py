@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from shipkit.carriers.ratecard.card_database import KeptDatabases
 from shipkit.common.files import whole_file
 from shipkit.common.spill import private_folder
 from shipkit.errors import InputError
@@ -150,9 +151,14 @@ def ahead(work: Callable[[Item], Made], items: Iterable[Item], threads: int) -> 
     The items are taken in the caller's thread: what makes them need not be safe for threads.
     """
     at_once = min(threads, _MOST_AT_ONCE)
-    if at_once < 2:
-        yield from map(work, items)
-        return
+    with KeptDatabases() as kept:
+        task = kept.within(work)
+        yield from map(task, items) if at_once < 2 else _in_threads(task, items, at_once)
+
+
+def _in_threads(
+    work: Callable[[Item], Made], items: Iterable[Item], at_once: int
+) -> Iterator[Made]:
     waiting: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(at_once, thread_name_prefix="shipkit-rates") as pool:
         try:

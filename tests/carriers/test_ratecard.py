@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 from decimal import Decimal
+from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
@@ -21,6 +22,7 @@ from shipkit.carriers.ratecard import (
     RateCard,
     Surcharge,
     TableZones,
+    price_tables,
     share,
 )
 from shipkit.carriers.ratecard.one import add_business_days, measure
@@ -624,6 +626,10 @@ def test_one_by_one_and_in_bulk_agree_to_the_cent_on_any_card(card, rows, as_of)
                 bulk[f"{part}_cents"]
                 for part in ("base", "fuel", "residential", "delivery_area", "other")
             )
+    small = card.itemise(shipments, SHOP, as_of)
+    with patch.object(price_tables, "SMALL", 0):
+        large = card.itemise(shipments, SHOP, as_of)
+    assert large.to_pylist() == small.to_pylist(), "in a database, rows of one parcel apart"
 
 
 @settings(

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING
 from shipkit.carriers.ratecard import PARTS, ppm
 from shipkit.carriers.ratecard.card import UP_SINCE
 from shipkit.carriers.ratecard.one import REFUSALS
+from shipkit.carriers.ratecard.parcel_sql import Parcels
 from shipkit.carriers.ratecard.surcharge_sql import (
     any_of,
     areas_used,
     condition,
-    each_parcel,
     meets,
     named_columns,
     quoted_text,
     share_of,
-    struct_of,
     surcharge_steps,
 )
 
@@ -32,7 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["statement"]
 
 
-def statement(card: RateCard, *, itemised: bool = False, split: bool = False) -> str:
+def statement(
+    card: RateCard, *, itemised: bool = False, split: bool = False, alone: bool = False
+) -> str:
     """Return the SQL that prices the view ``shipments`` by `card`.
 
     It reads the tables ``zones``, ``rates``, ``transit`` and ``areas``, too. It is written in many
@@ -45,8 +46,11 @@ def statement(card: RateCard, *, itemised: bool = False, split: bool = False) ->
         Whether parcels that are priced one by one are rows of their own. Only the one where
         ``lead`` is true has the charges of its shipment, and ``rank`` tells which of the problems
         of several parcels is the shipment's.
+    alone
+        Whether no row has more than one parcel.
     """
-    rules, rule_names = surcharge_steps(card, split=split)
+    parcels = Parcels(alone=alone)
+    rules, rule_names = surcharge_steps(card, parcels, split=split)
     outputs = {
         "cost_cents": "base_c + fuel_c + residential_c + delivery_area_c + other_c",
         "transit_days": "days",
@@ -86,28 +90,25 @@ keyed AS (
 whole AS (
     SELECT
         *,
-        {named_columns(_whole(card, "first_"))},
-        list_transform(rest, lambda p: {struct_of(_whole(card, "p."))}) AS rest_whole
+        {named_columns(_whole(card, "first_"))}
+        {parcels.others(_whole(card, "p."), "rest", "rest_whole")}
     FROM keyed
 ),
 measured AS (
     SELECT
         *,
-        {named_columns(_measures(card, ""))},
-        list_transform(rest_whole, lambda p: {struct_of(_measures(card, "p."))}) AS others
+        {named_columns(_measures(card, ""))}
+        {parcels.others(_measures(card, "p."), "rest_whole", "others")}
     FROM whole
 ),
 weighed AS (
     SELECT
         *,
-        pieces = 0
-            OR NOT good
-            OR coalesce(list_bool_or(list_transform(others, lambda p: NOT p.good)), false)
-            AS no_weight,
-        {_over("lb", "max")} AS heaviest,
-        {_foreign_value(card)} AS foreign_value,
-        {_over("longest", "max")} AS longest_in,
-        {_over("girth", "max")} AS girth_in
+        pieces = 0 OR {parcels.any_of(lambda p: f"NOT {p}good")} AS no_weight,
+        {parcels.largest("lb")} AS heaviest,
+        {_foreign_value(card, parcels)} AS foreign_value,
+        {parcels.largest("longest")} AS longest_in,
+        {parcels.largest("girth")} AS girth_in
     FROM measured
 ),
 chart AS (
@@ -134,7 +135,7 @@ placed AS (
 {_area_joins(card)}
 ),
 billed AS (
-    SELECT *, {_billable(card)} AS billable
+    SELECT *, {_billable(card, parcels)} AS billable
     FROM placed
 ),
 listed AS (
@@ -246,11 +247,11 @@ def _dim_lb(card: RateCard, volume: str) -> str:
     return f"CASE{cases} ELSE {default} END" if cases else default
 
 
-def _billable(card: RateCard) -> str:
+def _billable(card: RateCard, parcels: Parcels) -> str:
     """Return the billed pounds of all parcels, with the least weights of rules that they meet."""
     rules = [rule for rule in card.surcharges if rule.minimum_billable_lb]
     if not rules:
-        return _over("billable_lb", "sum")
+        return parcels.total(lambda p: f"{p}billable_lb")
 
     def of_parcel(p: str) -> str:
         least = "".join(
@@ -260,13 +261,7 @@ def _billable(card: RateCard) -> str:
         )
         return f"greatest({p}billable_lb{least})"
 
-    return each_parcel(of_parcel)
-
-
-def _over(name: str, how: str) -> str:
-    """Return a measure summed up, or at its largest, over all parcels."""
-    others = f"coalesce(list_{how}(list_transform(others, lambda p: p.{name})), 0)::BIGINT"
-    return f"{name} + {others}" if how == "sum" else f"greatest({name}, {others})"
+    return parcels.total(of_parcel)
 
 
 def _area_flags(card: RateCard) -> str:
@@ -301,13 +296,13 @@ def _base(card: RateCard) -> str:
     return f"CASE {' '.join(cases)} ELSE list_cents END" if cases else "list_cents"
 
 
-def _foreign_value(card: RateCard) -> str:
+def _foreign_value(card: RateCard, parcels: Parcels) -> str:
     """Return SQL of whether a declared value is priced that is not in the card's currency."""
     if not card.pricing_values:
         return "false"
     return (
         f"coalesce({any_of('service', card.pricing_values)}, false) AND "
-        f"declared_in <> {quoted_text(card.currency)} AND {_over('declared', 'max')} > 0"
+        f"declared_in <> {quoted_text(card.currency)} AND {parcels.largest('declared')} > 0"
     )
 
 

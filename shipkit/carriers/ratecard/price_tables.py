@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.carriers.quoting import best_of
+from shipkit.carriers.ratecard.card_database import card_database, card_tables
 from shipkit.carriers.ratecard.parcel_rows import parcels_apart, parcels_joined
 from shipkit.carriers.ratecard.price_sql import statement
 from shipkit.common.kept_plans import SMALL, run_small
-from shipkit.common.memory_database import memory_database
 from shipkit.common.spill import bounded
 from shipkit.models import Address
 from shipkit.schema import PARCEL, QUOTES, SHIPMENTS
@@ -50,26 +50,18 @@ def quote_table(
 
     Where `itemised`, each surcharge is a column, too.
 
-    Small tables are priced by a plan that is kept. For others, the database is private to the call:
-    opening one costs some milliseconds, and nothing is left open or shared.
+    Small tables are priced by a plan that is kept. For others, nothing else uses the database
+    during the call.
     """
     if card.older:
         return _by_version(card, table, shipper, as_of, basis=basis, itemised=itemised)
-    lookups = {
-        "rates": card.rates,
-        "ounces": card.ounces,
-        "transit": card.transit,
-        "areas": _areas(card),
-    }
-    limits = bounded()  # for small tables, too: a setting that cannot be read is an error
     if table.num_rows <= SMALL:
+        bounded()  # a setting that cannot be read is an error for small tables, too
         asked = questions(table, shipper, as_of)
-        whole = _priced(partial(_run_small, card, lookups), card, asked, itemised=itemised)
+        run = partial(_run_small, card, card_tables(card))
+        whole = _priced(run, card, asked, itemised=itemised)
     else:
-        with memory_database(limits) as con:
-            for name, lookup in lookups.items():
-                con.register(f"given_{name}", lookup)
-                con.execute(f"CREATE TABLE {name} AS FROM given_{name}")
+        with card_database(card) as con:
             run = partial(_run, con, card)
             whole = pa.concat_tables(
                 [
@@ -179,10 +171,24 @@ def _priced(
 ) -> pa.Table:
     """Return the prices of shipments in order."""
     units, first = parcels_apart(chunk, card.priced_together)
-    if first is None:
-        return _in_order(run(statement(card, itemised=itemised), chunk))
-    sql = statement(card, itemised=itemised, split=True)
-    return parcels_joined(_in_order(run(sql, units)), first)
+    parts = [
+        run(statement(card, itemised=itemised, split=first is not None, alone=alone), part)
+        for part, alone in _by_count(units)
+    ]
+    priced = _in_order(pa.concat_tables(parts))
+    return priced if first is None else parcels_joined(priced, first)
+
+
+def _by_count(units: pa.Table) -> list[tuple[pa.Table, bool]]:
+    """Return rows with one parcel apart from others, and which of the tables has only such rows.
+
+    Of small tables, which are planned longer than they are priced, none is made two.
+    """
+    more = pc.greater(pc.fill_null(pc.list_value_length(units.column("rest")), 0), 0)
+    some = pc.any(more).as_py() or False
+    if not some or units.num_rows <= SMALL or pc.all(more).as_py():
+        return [(units, not some)]
+    return [(units.filter(pc.invert(more)), True), (units.filter(more), False)]
 
 
 def _zones(card: RateCard, chunk: pa.Table) -> pa.Table:
@@ -304,13 +310,3 @@ def _parcels(column: pa.ChunkedArray) -> dict[str, pa.Array]:
         **{f"first_{name}": values.field(name).take(first) for name in _MEASURES},
         "rest": pa.ListArray.from_arrays(pa.array(offsets), rest),
     }
-
-
-def _areas(card: RateCard) -> pa.Table:
-    rows = [(name, code) for name, zips in sorted(card.areas.items()) for code in sorted(zips)]
-    return pa.table(
-        {
-            "area": pa.array([r[0] for r in rows], pa.string()),
-            "postal_code": pa.array([r[1] for r in rows], pa.string()),
-        }
-    )

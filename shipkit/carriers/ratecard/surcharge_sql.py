@@ -5,10 +5,11 @@ The rules are those of :mod:`shipkit.carriers.ratecard.one`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shipkit.carriers.ratecard import PARTS
+from shipkit.carriers.ratecard.parcel_sql import Parcels
 
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard import RateCard, Surcharge
@@ -17,12 +18,10 @@ __all__ = [
     "any_of",
     "areas_used",
     "condition",
-    "each_parcel",
     "meets",
     "named_columns",
     "quoted_text",
     "share_of",
-    "struct_of",
     "surcharge_steps",
 ]
 
@@ -32,17 +31,14 @@ def named_columns(named: Mapping[str, str]) -> str:
     return ", ".join(f"{expression} AS {name}" for name, expression in named.items())
 
 
-def struct_of(named: Mapping[str, str]) -> str:
-    """Return a struct of named expressions."""
-    return "{" + ", ".join(f"'{name}': {expression}" for name, expression in named.items()) + "}"
-
-
 def areas_used(card: RateCard) -> list[str]:
     """Return the ZIP lists that surcharges look at."""
     return sorted({rule.area for rule in card.surcharges if rule.area is not None})
 
 
-def surcharge_steps(card: RateCard, *, split: bool) -> tuple[str, list[tuple[str, str]]]:
+def surcharge_steps(
+    card: RateCard, parcels: Parcels, *, split: bool
+) -> tuple[str, list[tuple[str, str]]]:
     """Return the steps that add the surcharges, and the column of each surcharge by name.
 
     The last step is ``summed``.
@@ -54,13 +50,13 @@ def surcharge_steps(card: RateCard, *, split: bool) -> tuple[str, list[tuple[str
         "delivery_area": [],
         "other": [],
     }
-    steps, this_step, before = _grouped(card), dict[str, str](), "based"
+    steps, this_step, before = _grouped(card, parcels), dict[str, str](), "based"
     before = "grouped" if steps else before
     for k, rule in enumerate(card.surcharges):
         if this_step.keys() & {column for name in rule.of for column in columns[name]}:
             steps.append(f"step_{k} AS (SELECT *, {named_columns(this_step)} FROM {before})")
             this_step, before = {}, f"step_{k}"
-        this_step[f"rule_{k}"] = _rule(card, rule, columns, split=split)
+        this_step[f"rule_{k}"] = _rule(card, rule, columns, parcels, split=split)
         columns[rule.part].append(f"rule_{k}")
         columns.setdefault(rule.name, [f"rule_{k}"])  # a part wins over a rule of its name
     if this_step:
@@ -73,7 +69,7 @@ def surcharge_steps(card: RateCard, *, split: bool) -> tuple[str, list[tuple[str
     return ", ".join(steps), [(rule.name, f"rule_{k}") for k, rule in enumerate(card.surcharges)]
 
 
-def _grouped(card: RateCard) -> list[str]:
+def _grouped(card: RateCard, parcels: Parcels) -> list[str]:
     """Return the step that has, for each parcel, what the rules of groups come to by themselves."""
     rules = [(k, rule) for k, rule in enumerate(card.surcharges) if rule.group is not None]
     if not rules:
@@ -88,11 +84,11 @@ def _grouped(card: RateCard) -> list[str]:
             for k, rule in rules
         }
 
-    others = f"list_transform(others, lambda p: {struct_of(own('p.'))})"
-    return [f"grouped AS (SELECT *, {named_columns(own(''))}, {others} AS owns FROM based)"]
+    others = parcels.others(own("p."), "others", "owns")
+    return [f"grouped AS (SELECT *, {named_columns(own(''))}{others} FROM based)"]
 
 
-def _highest(card: RateCard, rule: Surcharge) -> str:
+def _highest(card: RateCard, rule: Surcharge, parcels: Parcels) -> str:
     """Return what parcels pay for a rule of a group: it is the highest, the first of equal ones."""
     place = card.surcharges.index(rule)
     rivals = [
@@ -106,24 +102,31 @@ def _highest(card: RateCard, rule: Surcharge) -> str:
         wins = " AND ".join(f"{p}own_{k} {less} {mine}" for k, less in rivals) or "true"
         return f"CASE WHEN {wins} THEN {mine} ELSE 0 END"
 
-    return each_parcel(of_parcel, "owns")
+    return parcels.total(of_parcel, "owns")
 
 
-def _rule(card: RateCard, rule: Surcharge, columns: Mapping[str, list[str]], *, split: bool) -> str:
+def _rule(
+    card: RateCard,
+    rule: Surcharge,
+    columns: Mapping[str, list[str]],
+    parcels: Parcels,
+    *,
+    split: bool,
+) -> str:
     each = _in_force(rule)
     if rule.percent is not None:
         amount = share_of(_sum([c for name in rule.of for c in columns[name]]), each)
     elif rule.declared_value:
-        amount = each_parcel(
+        amount = parcels.total(
             lambda p: (
                 f"CASE WHEN {p}declared > {rule.free_cents} THEN {each} * (({p}declared - "
                 f"{rule.free_cents} + 9999) // 10000) ELSE 0 END"
             )
         )
     elif rule.group is not None:
-        amount = _highest(card, rule)
+        amount = _highest(card, rule, parcels)
     elif rule.sized:
-        amount = f"{each} * {each_parcel(lambda p: f'{meets(p, rule)}::BIGINT')}"
+        amount = f"{each} * {parcels.total(lambda p: f'{meets(p, rule)}::BIGINT')}"
     elif rule.per_parcel:
         amount = f"{each} * pieces"
     else:
@@ -157,14 +160,6 @@ def _in_force(rule: Surcharge) -> str:
         for day, amount in reversed(later)
     )
     return f"(CASE{cases} ELSE {first} END)" if cases else str(first)
-
-
-def each_parcel(of_parcel: Callable[[str], str], others: str = "others") -> str:
-    """Return the sum of an expression over all parcels."""
-    return (
-        f"({of_parcel('')} + coalesce(list_sum(list_transform({others}, lambda p: "
-        f"{of_parcel('p.')})), 0)::BIGINT)"
-    )
 
 
 def condition(card: RateCard, rule: Surcharge) -> str:
