@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime as dt
 import re
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["PriceMembers"]
+
+Shown = TypeVar("Shown")
 
 _ASKS_PRICES = re.compile(
     r"\b(cost\w*|\w+_cents|zone|billable_weight_lb|transit_days|delivery_date|currency)\b",
@@ -242,6 +246,11 @@ class PriceMembers(OrderMembers):
         return preview.unpriced(await self._plan(), now=_now())
 
     async def _price(self) -> Preview:
+        shown, _ = await self._priced_and(lambda _: None)
+        return shown
+
+    async def _priced_and(self, show: Callable[[Preview], Shown]) -> tuple[Preview, Shown]:
+        """Price the orders and keep the preview on disk; return it, and what `show` makes of it."""
         state, plan = self._planner.state, await self._plan()
         seen = history.seen(
             self.settings.home,
@@ -264,13 +273,24 @@ class PriceMembers(OrderMembers):
             notes=notes,
             max_age=self.max_quote_age,
         )
-        self._record = preview_store.keep(self.settings.home, shown)
-        self._priced = state, shown
-        return shown
+        # To write a million rows takes a second, and so does a frame of them.
+        keep = partial(preview_store.keep, self.settings.home, shown)
+        keeping = asyncio.get_running_loop().run_in_executor(
+            None, contextvars.copy_context().run, keep
+        )
+        try:
+            made = show(shown)
+        finally:
+            self._record = await keeping
+            self._priced = state, shown
+        return shown, made
 
     async def _price_and_frame(self, include: Sequence[str], *, mask: bool) -> pd.DataFrame:
         flag("mask", mask)  # a text such as "no" would count as true
-        shown = await self._price()
+        _, frame = await self._priced_and(lambda shown: self._framed(shown, include, mask=mask))
+        return frame
+
+    def _framed(self, shown: Preview, include: Sequence[str], *, mask: bool) -> pd.DataFrame:
         table = shown.view()
         keys = [key for key in self._planner.carried(include) if key not in table.column_names]
         table = self._planner.joined(table, keys) if keys else table

@@ -21,6 +21,7 @@ from shipkit.carriers.ratecard.card_database import card_database, card_tables
 from shipkit.carriers.ratecard.parcel_rows import parcels_apart, parcels_joined
 from shipkit.carriers.ratecard.price_sql import statement
 from shipkit.common.kept_plans import SMALL, run_small
+from shipkit.common.row_order import in_order
 from shipkit.common.spill import bounded
 from shipkit.models import Address
 from shipkit.schema import PARCEL, QUOTES, SHIPMENTS
@@ -226,12 +227,7 @@ def _chunks(table: pa.Table) -> Iterator[pa.Table]:
 
 def _in_order(priced: pa.Table) -> pa.Table:
     """Return `priced` by position: threads finish in any order."""
-    position = np.asarray(priced.column("i"))
-    if (position[1:] < position[:-1]).any():
-        place = np.empty(len(position), np.int64)
-        place[position - position.min()] = np.arange(len(position))
-        priced = priced.take(pa.array(place))
-    return priced.drop_columns("i")
+    return in_order(priced, priced.column("i").to_numpy()).drop_columns("i")
 
 
 def questions(table: pa.Table, shipper: Address, as_of: dt.date | None) -> pa.Table:

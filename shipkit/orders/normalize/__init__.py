@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common.kept_plans import rows_of
+from shipkit.common.row_order import in_order
 from shipkit.orders.currencies import DOLLAR
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.address_repairs import repair_addresses
@@ -103,7 +103,4 @@ def normalize(
 
 def _in_order(table: pa.Table) -> pa.Table:
     """Return `table` by row number. DuckDB keeps the order of a plain pass; a join may not."""
-    numbers = table.column("row_number").to_numpy()
-    if (numbers[1:] >= numbers[:-1]).all():
-        return table
-    return table.take(pa.array(np.argsort(numbers, kind="stable")))
+    return in_order(table, table.column("row_number").to_numpy())

@@ -100,9 +100,10 @@ def select(
             notes = bench.notes(cells, checked, orders=True, unread=_unread(orders))
             found = bench.run(cells, "_order", checked, timeout_s).rename_columns(["row_number"])
     with fresh(orders.con, "selection") as schema:
-        if found is None:
+        if found is None or found.num_rows == orders.count:
+            # Not joined with their own numbers: every stage after this one would sort them again.
             relation = schema.view("selected", f"SELECT * FROM {orders.orders.sql}")
-            return Selection(orders, relation, (), orders.count, orders.count)
+            return Selection(orders, relation, checked, orders.count, orders.count, notes)
         orders.con.register("matching_rows", found)
         try:
             kept = schema.table("row_numbers", "SELECT * FROM matching_rows")
