@@ -467,12 +467,13 @@ async def price(
     else:
         # What no price depends on need not be copied.
         read = None if plan.sellers is not None else accounts.only.carrier.capabilities.priced_by
-        asked = plan.table.select(read or plan.table.column_names).take(pa.array(wanted))
-        sellers = None if plan.sellers is None else plan.sellers.take(pa.array(wanted))
+        mask = pa.array(~blocked)
+        asked = plan.table.select(read or plan.table.column_names).filter(mask)
+        sellers = None if plan.sellers is None else plan.sellers.filter(mask)
         some = await offers.quote(asked, sellers, accounts, plan.shipper)
         positions = np.full(len(plan), -1)
         positions[wanted] = np.arange(len(wanted))
-        quotes = some.take(pa.array(positions, mask=positions < 0))
+        quotes = some.combine_chunks().take(pa.array(positions, mask=positions < 0))
     outage.refuse_silence(plan, quotes)
     quotes = pa.table({name: _part(quotes, name) for name in QUOTES.names})
     quotes = priced_together(quotes, plan.table, plan.skipped, held or {}, bought)
