@@ -289,13 +289,13 @@ def asked_for(table: pa.Table, leaf: Leaf) -> pa.ChunkedArray:
     parcels = table.column("parcels").combine_chunks()
     values = pc.struct_field(pc.list_flatten(parcels), leaf.column)
     asks = pc.fill_null(values, False) if leaf.spec.kind == "flag" else pc.is_valid(values)  # noqa: FBT003 - a fill value
-    at = pc.indices_nonzero(asks)
-    rows = pc.list_parent_indices(parcels).take(at).to_numpy()
-    _, first = np.unique(rows, return_index=True)
     found = pa.nulls(table.num_rows, leaf.arrow.type)
     if leaf.spec.kind == "flag":
         found = pa.array(np.zeros(table.num_rows, dtype=bool))
-    if len(first):
+    at = pc.indices_nonzero(asks)
+    if len(at):
+        rows = pc.list_parent_indices(parcels).take(at).to_numpy()
+        _, first = np.unique(rows, return_index=True)
         mask = np.zeros(table.num_rows, dtype=bool)
         mask[rows] = True
         found = pc.replace_with_mask(found, pa.array(mask), values.take(at).take(pa.array(first)))

@@ -1,4 +1,4 @@
-"""Small helpers for SQL: quote a name, fetch a single row or a table."""
+"""Small helpers for SQL: quote a name, name a type, fetch a single row or a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-__all__ = ["arrow", "is_interrupt", "one", "quoted"]
+__all__ = ["arrow", "duck_type", "is_interrupt", "one", "quoted"]
 
 _FEW_ROWS: Final = 10_000
 
@@ -16,6 +16,22 @@ _FEW_ROWS: Final = 10_000
 def quoted(name: str) -> str:
     """Return `name` as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def duck_type(kind: pa.DataType) -> str:
+    """Return DuckDB's name of an Arrow type: those that the shipments table has."""
+    if pa.types.is_struct(kind):
+        fields = ", ".join(f'"{field.name}" {duck_type(field.type)}' for field in kind)
+        return f"STRUCT({fields})"
+    if pa.types.is_list(kind):
+        return f"{duck_type(kind.value_type)}[]"
+    return {
+        "string": "VARCHAR",
+        "bool": "BOOLEAN",
+        "int64": "BIGINT",
+        "double": "DOUBLE",
+        "date32[day]": "DATE",
+    }[str(kind)]
 
 
 def one(

@@ -32,7 +32,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
     places = [place for place, field in enumerate(table.schema) if pa.types.is_nested(field.type)]
     flat = table.select([place for place in range(table.num_columns) if place not in places])
-    frame: pd.DataFrame = flat.cast(_without_zones(flat.schema)).to_pandas(
+    frame: pd.DataFrame = _with_one_empty_text(flat.cast(_without_zones(flat.schema))).to_pandas(
         types_mapper=dtype, date_as_object=False
     )
     frame.index = pd.RangeIndex(table.num_rows)  # a frame without columns has no rows
@@ -88,6 +88,18 @@ def _without_zones(schema: pa.Schema) -> pa.Schema:
         else field
         for field in schema
     )
+
+
+def _with_one_empty_text(table: pa.Table) -> pa.Table:
+    """Return `table` with one array for all text columns that hold nothing, as pandas keeps it.
+
+    Most columns of a preview are such. pandas would make eight bytes a row for each.
+    """
+    empty = pa.nulls(table.num_rows, pa.large_string())
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) and table.column(place).null_count == table.num_rows:
+            table = table.set_column(place, field.with_type(empty.type), empty)
+    return table
 
 
 def _tuples(column: pa.ChunkedArray) -> list[tuple[Any, ...] | None]:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.accounts import Accounts
 from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.carriers.registry import service_title
+from shipkit.common.empty_columns import without_copies
 from shipkit.common.local_day import local_days
 from shipkit.models import BillTo, Money
 from shipkit.plan import homes, offers, outage
@@ -356,18 +357,16 @@ class Preview:
             "ship_date": pc.coalesce(plan.column("ship_date"), today),
             **{name: quotes.column(name) for name in ("transit_days", "delivery_date")},
             "warnings": self._warning_column(),
-            "problem": _scatter(self.reasons, len(self.plan), None),
+            "problem": _scattered(self.reasons, pa.nulls(len(self.plan), pa.string())),
             **{name: _part(quotes, name) for name in PRICE_PARTS},
             "net_cents": pc.subtract(cents, _part(quotes, "tax_cents")),
             "list_cents": _part(quotes, "list_cents"),
             "home": homes.kinds(plan, self.plan.unknown_homes),
-            "other_way_cents": pa.array(
-                [self.other_way.get(row) for row in range(len(self.plan))], pa.int64()
-            ),
+            "other_way_cents": _scattered(self.other_way, pa.nulls(len(self.plan), pa.int64())),
             "return_of": plan.column(RETURN_OF),
             **{leaf.column: asked_for(plan, leaf) for leaf in OPTIONS},
         }
-        return pa.table(columns)
+        return without_copies(pa.table(columns))
 
     def problems(self) -> pa.Table:
         """Return the problems found after planning (:data:`shipkit.schema.PROBLEMS`).
@@ -430,12 +429,10 @@ class Preview:
         said = {**self.plan.warnings}
         for i, text in self.notes.items():
             said[i] = f"{said[i]}; {text}" if i in said else text
-        if not said:
-            return quoted
-        texts = quoted.to_pylist()
-        for i, text in said.items():
-            texts[i] = f"{text}; {texts[i]}" if texts[i] else text
-        return pa.array(texts, pa.string())
+        quotes = quoted.take(pa.array(list(said), pa.int64())).to_pylist()
+        for (i, text), of_quote in zip([*said.items()], quotes, strict=True):
+            said[i] = f"{text}; {of_quote}" if of_quote else text
+        return _scattered(said, quoted)
 
 
 async def price(
@@ -471,9 +468,7 @@ async def price(
         asked = plan.table.select(read or plan.table.column_names).filter(mask)
         sellers = None if plan.sellers is None else plan.sellers.filter(mask)
         some = await offers.quote(asked, sellers, accounts, plan.shipper)
-        positions = np.full(len(plan), -1)
-        positions[wanted] = np.arange(len(wanted))
-        quotes = some.combine_chunks().take(pa.array(positions, mask=positions < 0))
+        quotes = _spread(some, blocked)
     outage.refuse_silence(plan, quotes)
     quotes = pa.table({name: _part(quotes, name) for name in QUOTES.names})
     quotes = priced_together(quotes, plan.table, plan.skipped, held or {}, bought)
@@ -499,6 +494,19 @@ async def price(
         other_way=other,
         classifies=any(each.carrier.capabilities.validate_address for each in accounts),
     )
+
+
+def _spread(some: pa.Table, blocked: npt.NDArray[np.bool_]) -> pa.Table:
+    """Return the quotes of all rows from those of the rows that are not blocked."""
+    places = pa.array(np.cumsum(~blocked) - 1, mask=blocked)
+    columns = [
+        # A carrier is silent about a third of the columns.
+        pa.nulls(len(blocked), column.type)
+        if column.null_count == some.num_rows
+        else column.combine_chunks().take(places)
+        for column in some.columns
+    ]
+    return pa.table(columns, some.schema)
 
 
 def _joined(notes: Mapping[int, str], more: Mapping[int, str]) -> dict[int, str]:
@@ -539,11 +547,15 @@ def unpriced(plan: Plan, *, now: dt.datetime) -> Preview:
     )
 
 
-def _scatter(texts: Mapping[int, str], count: int, empty: str | None) -> pa.Array:
-    column: list[str | None] = [empty] * count
-    for index, text in texts.items():
-        column[index] = text
-    return pa.array(column, pa.string())
+def _scattered(
+    values: Mapping[int, Any], column: pa.Array | pa.ChunkedArray
+) -> pa.Array | pa.ChunkedArray:
+    """Return `column` with these values at their indices."""
+    places = sorted(values)
+    mask = np.zeros(len(column), dtype=bool)
+    mask[places] = True
+    new = pa.array([values[place] for place in places], column.type)
+    return pc.replace_with_mask(column, pa.array(mask), new)
 
 
 _QUOTED = re.compile(r'"[^"]*"|(?<![\w\[])\d[\d,.]*')

@@ -7,6 +7,7 @@ carrier and abroad at another, so the carrier answers for it (``not_to``, or its
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -125,7 +126,9 @@ def _routes(table: pa.Table, shipper: Address) -> tuple[list[_Route], npt.NDArra
     ends = pc.if_else(back, here, there).dictionary_encode()
     count = len(ends.dictionary)
     pairs = starts.indices.to_numpy().astype(np.int64) * count + ends.indices.to_numpy()
-    unique, of_row = np.unique(pairs * 2 + _is_outlying(table, shipper), return_inverse=True)
+    # Few different ones among many rows: by hash, which needs no sorting.
+    coded = pa.array(pairs * 2 + _is_outlying(table, shipper)).dictionary_encode()
+    unique, of_row = coded.dictionary, coded.indices.to_numpy()
     routes = [
         _route(
             starts.dictionary[key // 2 // count].as_py(),
@@ -159,14 +162,25 @@ def _is_outlying(table: pa.Table, shipper: Address) -> npt.NDArray[np.bool_]:
         (pc.struct_field(origins, "state"), pc.struct_field(origins, "postal_code")),
         (pa.array([shipper.state]), pa.array([shipper.postal_code])),
     ):
-        found |= _is_in(pc.utf8_upper(state.cast(pa.string())), _OUTLYING)
-        zip3 = pc.utf8_slice_codeunits(code.cast(pa.string()), 0, 3)
-        found |= _is_in(zip3, military_zip3s())
+        found |= _is_in(state, pc.utf8_upper, _OUTLYING)
+        found |= _is_in(code, _first_three, military_zip3s())
     return found
 
 
-def _is_in(column: Any, values: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-    return np.asarray(pc.is_in(column, pa.array(values, pa.string())))
+def _first_three(texts: pa.Array) -> pa.Array:
+    return pc.utf8_slice_codeunits(texts, 0, 3)
+
+
+def _is_in(
+    column: pa.Array | pa.ChunkedArray,
+    part: Callable[[pa.Array], pa.Array],
+    values: tuple[str, ...],
+) -> npt.NDArray[np.bool_]:
+    """Return where a `part` of the text is one of `values`: each different text is read once."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    texts = whole.cast(pa.string()).dictionary_encode()
+    listed = pc.is_in(part(texts.dictionary), pa.array(values, pa.string()))
+    return np.asarray(pc.fill_null(listed.take(texts.indices), False))  # noqa: FBT003 - a fill value
 
 
 def _problem(

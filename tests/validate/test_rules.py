@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from shipkit.carriers.ups.service_level import SERVICES
+from shipkit.common.kept_plans import SMALL
 from shipkit.common.relation import Relation
 from shipkit.models import Address
 from shipkit.orders import mapping
@@ -545,3 +546,33 @@ def test_without_a_service_or_weight_every_superstore_order_says_so_once(shared:
     assert collections.Counter(problems.column("field").to_pylist()) == {
         "ship_to.address_line1": 280
     }
+
+
+@pytest.mark.parametrize("countries", ["one country", "several"])
+def test_a_row_has_the_same_problems_in_a_large_table(shop, countries):
+    """Of a large table, columns that hold one value throughout are constants of the statement."""
+    changes = [
+        change for _, _, change in CASES if countries == "several" or "country" not in change
+    ]
+    assert len(changes) > 20
+    alone = check(duckdb.connect(), table(*changes), shop, SERVICES)
+    good = table(*[{}] * (SMALL + 1 - len(changes)))
+    many = pa.concat_tables([table(*changes), good])
+    many = many.set_column(0, "row_number", pa.array(range(1, len(many) + 1)))
+    assert check(duckdb.connect(), many, shop, SERVICES).equals(alone)
+
+
+def test_columns_that_no_row_fills_settle_their_rules(shop):
+    """Rules of what is required must still be broken where a whole column is empty."""
+    bare = {"name": None, "city": None, "postal_code": None, "phone": None, "country": None}
+    few = check(duckdb.connect(), table(bare, bare), shop, SERVICES)
+    many = check(duckdb.connect(), table(*[bare] * (SMALL + 1)), shop, SERVICES)
+    fields = set(few.column("field").to_pylist())
+    assert {"ship_to.name", "ship_to.city", "ship_to.country"} <= fields
+
+    def by_row(problems):
+        # Those of one row come in any order from a statement of many threads.
+        lines = [problem for problem in problems.to_pylist() if problem["row_number"] <= 2]
+        return sorted(lines, key=lambda problem: (problem["row_number"], problem["field"]))
+
+    assert by_row(many) == by_row(few)

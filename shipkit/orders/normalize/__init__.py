@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.empty_columns import without_copies
 from shipkit.common.kept_plans import rows_of
 from shipkit.common.row_order import in_order
 from shipkit.orders.currencies import DOLLAR
@@ -82,6 +83,7 @@ def normalize(
     rows = rows_of(con, mapped.relation)
     judgement = judgement_of(rows, printed_texts(mapped))
     normal = rows.run(normal_select(rows, mapped, judgement, currency), **judgement.tables)
+    normal = without_copies(normal)
     normal = repair_addresses(
         con, _in_order(normal), mapped.line_length, upward=mapped.offered.lines_upward
     )

@@ -16,13 +16,14 @@ from shipkit.common.places import (
     state_code,
     state_of_parts,
 )
+from shipkit.common.sql import duck_type
 from shipkit.orders import expressions as sql
 from shipkit.orders.currencies import currency_sql, own_currency_sql
 from shipkit.orders.expressions import quote, quoted_list
 from shipkit.orders.heading_words import asks_for_nothing
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.cell_problems import UNREADABLE
-from shipkit.orders.normalize.readings import asking, duck_type, reading
+from shipkit.orders.normalize.readings import asking, reading
 from shipkit.orders.normalize.suspects import Judgement
 from shipkit.orders.placeholders import is_nothing
 from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, RETURN_OF, SHIPMENTS, Leaf

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from shipkit.common.kept_plans import Rows
 from shipkit.common.places import country_code, country_codes, state_code
+from shipkit.common.sql import duck_type
 from shipkit.orders import expressions as sql
-from shipkit.orders.normalize.readings import duck_type, reading
+from shipkit.orders.normalize.readings import reading
 from shipkit.schema import ADDRESS_FIELDS, ITEMS, PAPERS, PARCELS, Leaf
 
 __all__ = ["add_nested"]

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import pyarrow as pa
-
 from shipkit.orders import expressions as sql
 from shipkit.orders.expressions import quote, quoted_list
 from shipkit.orders.heading_words import asks_for_nothing, option_words
 from shipkit.orders.written_numbers import narrow_sql
 from shipkit.schema import FLAT, Leaf
 
-__all__ = ["UNREADABLE", "asking", "duck_type", "reading"]
+__all__ = ["UNREADABLE", "asking", "reading"]
 
 
 def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VARCHAR") -> str:
@@ -64,22 +62,6 @@ def asking(leaf: Leaf, x: str) -> str:
     if not nothing:
         return x
     return f"CASE WHEN lower(trim({x})) NOT IN ({quoted_list(nothing)}) THEN {x} END"
-
-
-def duck_type(kind: pa.DataType) -> str:
-    """Return DuckDB's name of an Arrow type of the shipments table."""
-    if pa.types.is_struct(kind):
-        fields = ", ".join(f'"{field.name}" {duck_type(field.type)}' for field in kind)
-        return f"STRUCT({fields})"
-    if pa.types.is_list(kind):
-        return f"{duck_type(kind.value_type)}[]"
-    return {
-        "string": "VARCHAR",
-        "bool": "BOOLEAN",
-        "int64": "BIGINT",
-        "double": "DOUBLE",
-        "date32[day]": "DATE",
-    }[str(kind)]
 
 
 def _count(leaf: Leaf, x: str) -> str:

@@ -135,7 +135,7 @@ class FilterBench:
         except duckdb.Error as error:
             raise _translated(error, checked[0] if len(checked) == 1 else None) from None
         finally:
-            self.con.unregister("tested_rows")
+            self._unregister("tested_rows")
 
     def notes(
         self,
@@ -208,8 +208,17 @@ class FilterBench:
         lengths = ", ".join(f"max(strlen({name}::VARCHAR))" for name in texts)
         self.con.register("measured_rows", rows)
         found = one(self.con, f"SELECT {lengths} FROM measured_rows")
-        self.con.unregister("measured_rows")
+        self._unregister("measured_rows")
         return max((int(length) for length in found if length is not None), default=0)
+
+    def _unregister(self, name: str) -> None:
+        """Take a table out of the database, also while Ctrl-C is pressed again and again."""
+        while True:
+            try:
+                self.con.unregister(name)
+            except duckdb.InterruptException:
+                continue
+            return
 
     def count(self, rows: pa.Table, key: str, part: CheckedClause, sql: str) -> int | None:
         """Return how many distinct `key` one condition of `part` lets through.
@@ -224,7 +233,7 @@ class FilterBench:
         except duckdb.Error:
             return None
         finally:
-            self.con.unregister("tested_rows")
+            self._unregister("tested_rows")
 
     def most_common(self, rows: pa.Table, key: str, column: str) -> list[tuple[str | None, int]]:
         """Return the most common values of a column as text, with how many `key` have each."""
@@ -236,7 +245,7 @@ class FilterBench:
             ORDER BY 2 DESC, 1
             LIMIT 5
         """).fetchall()
-        self.con.unregister("tested_rows")
+        self._unregister("tested_rows")
         return found
 
 
