@@ -108,8 +108,7 @@ def judged(spoiled: SpoiledFile, clean: Clean, path: Path) -> Verdict:
         order = clean.read.orders_of_rows.get(row + 1)
         if order is not None:
             expected[order] |= outcomes
-    strange = now.waiting - clean.read.ready.keys()
-    renumbered = sum(order in strange for order in now.orders_of_rows.values())
+    renumbered = _rows_elsewhere(now, clean.read)
     silent = []
     for order, shipments in clean.read.ready.items():
         found = now.ready.get(order, [])
@@ -123,11 +122,13 @@ def judged(spoiled: SpoiledFile, clean: Clean, path: Path) -> Verdict:
             silent.append(f"{order}: {len(found)} shipments instead of {len(shipments)}")
             continue
         same, warned = Counter(found) == Counter(shipments), order in now.warned
-        if not same and outcomes <= {"same"}:
+        if not same and outcomes <= {"same", "torn"}:
             silent.append(f"{order}: {_difference(shipments[0], found[0])}")
+        elif "warned" in outcomes and not warned and renumbered:
+            renumbered -= 1  # its copy had a number of its own, and waits
         elif "warned" in outcomes and not warned:
             silent.append(f"{order}: read without a warning: {found[0]}")
-        elif "obeyed" in outcomes and same and not warned:
+        elif {"obeyed", "torn"} & outcomes == {"obeyed"} and same and not warned:
             silent.append(f"{order}: what the row asks for is passed over")
     strangers = now.ready.keys() - clean.read.ready.keys()
     silent += [f"{order}: not an order of the clean file" for order in sorted(strangers)]
@@ -164,6 +165,12 @@ def _read(path: Path, options: Mapping[str, Any]) -> Read:
         if isinstance(role, str)
     }
     return Read(dict(ready), frozenset(waiting), frozenset(warned), orders_of_rows, roles)
+
+
+def _rows_elsewhere(now: Read, clean: Read) -> int:
+    """Return how many rows wait under a number that is not theirs: an unknown one, or another's."""
+    rows, own = Counter(now.orders_of_rows.values()), Counter(clean.orders_of_rows.values())
+    return sum(max(count - own[order], 0) for order, count in rows.items() if order in now.waiting)
 
 
 def _difference(before: str, after: str) -> str:

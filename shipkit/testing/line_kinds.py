@@ -77,6 +77,7 @@ def cell_missing(file: SpoiledFile, chance: random.Random) -> None:
     index = chance.randrange(len(file.rows))
     file.lines[index].append(lambda line: line.rsplit(file.delimiter, 1)[0])
     file.expect("same", index)
+    file.expect("torn", index)
 
 
 def blank_lines(file: SpoiledFile, chance: random.Random) -> None:
@@ -128,6 +129,7 @@ def cell_missing_within(file: SpoiledFile, chance: random.Random) -> None:
     del cells[column]
     file.lines[index].append(lambda _: file.line(cells))
     file.expect("same", index)
+    file.expect("torn", index)
 
 
 def broken_in_two(file: SpoiledFile, chance: random.Random) -> None:

@@ -47,7 +47,8 @@ class SpoiledFile:
         """Index of a row that was touched -> what is accepted if it is ready to ship.
 
         ``same``: the clean file's shipment. ``warned``: a warning. ``obeyed``: another shipment
-        than that of the clean file, or a warning. A row with an error is always accepted.
+        than that of the clean file, or a warning. ``torn``: nothing may be left to obey, because a
+        cell is missing. A row with an error is always accepted.
         """
 
     def column(self, role: str) -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from shipkit.common.words import listed
 from shipkit.orders.fields import recognise
 
 if TYPE_CHECKING:
@@ -76,22 +77,34 @@ class CellPlaces:
                 yield self._of_row(row, len(cells), "too_many_cells")
         style = len(self._short) >= max(3, _STYLE * rows)
         for row, cells in self._short.items():
-            if shift < 0 and len(cells) == self._form.width:
+            whole_file = shift < 0 and len(cells) == self._form.width
+            if whole_file:
                 certain = not shifted
             else:
                 certain = self._in_place(cells, style) and not self._broken_in_two(row, style)
-            if not certain:
+            if not certain and whole_file:
+                fix = "Take the heading out that has no cells, or add the cells."
+                yield {**self._of_row(row, len(cells), "too_few_cells"), "fix": fix}
+            elif not certain:
                 yield self._of_row(row, len(cells), "too_few_cells")
+            elif not whole_file and not style and (lost := self._known_from(len(cells))):
+                warned = self._of_row(row, len(cells), "too_few_cells", lost)
+                yield {**warned, "severity": "warning"}
 
-    def _of_row(self, row: int, count: int, code: str) -> dict[str, Any]:
+    def _known_from(self, start: int) -> list[str]:
+        """Return the headings from column `start` on that say what a shipment is made of."""
+        names = self._form.headings
+        places = sorted(self._places(names).values())
+        return [f'"{names[at]}"' for at in places if at >= start]
+
+    def _of_row(self, row: int, count: int, code: str, lost: Sequence[str] = ()) -> dict[str, Any]:
         fix = (
             "Put quotes around the cell that contains the delimiter, or remove the extra cells."
             if code == "too_many_cells"
             else "Add the delimiter of the cell that is missing."
         )
-        text = (
-            f"the row has {count} cells and the header has {self._width}, so cells may be in the "
-            "wrong columns"
+        text = f"the row has {count} cells and the header has {self._width}, so " + (
+            f"the others are empty: {listed(lost)}" if lost else "cells may be in the wrong columns"
         )
         return problem(row, code, text, fix)
 
@@ -129,11 +142,19 @@ class CellPlaces:
         else:
             given = self._misplaced(names[:shift])
             others = [[*names[:at], *names[at - shift :]] for at in range(len(names) + shift)]
+            # An order number that no row has, and another column takes the cells as well.
+            if self._known_from(len(names) + shift):
+                equal = [other for other in others if self._misplaced(other) == given]
+                if any(self._places(other) != self._places(names[:shift]) for other in equal):
+                    return True
         return given > min(map(self._misplaced, others), default=given)
+
+    def _places(self, names: Sequence[str]) -> dict[str, int]:
+        return {role: match.index for role, match in recognise(names).roles.items()}
 
     def _misplaced(self, names: Sequence[str]) -> int:
         """Return how many columns do not look like what their heading says."""
-        roles = {match.index: role for role, match in recognise(names).roles.items()}
+        roles = {at: role for role, at in self._places(names).items()}
         columns = self._form.shapes.columns
         wrong = 0
         for at, shapes in enumerate(columns):

@@ -234,6 +234,12 @@ def _party(cell: str) -> str | None:
 
 def _joined(above: Sequence[str], below: Sequence[str]) -> list[str] | None:
     """Return headings of two lines as one; None where the two lines are no such headings."""
+    notes = [
+        bool(first and _role(first) and _IN_BRACKETS.fullmatch(second))
+        for first, second in zip(above, below, strict=True)
+    ]
+    if sum(1 for cell in above if cell) < 2 and any(notes):  # a heading that was cut by its line
+        return [f"{a} {b}" if note else b for a, b, note in zip(above, below, notes, strict=True)]
     if sum(1 for cell in above if cell) < 2 or any(_DIGIT.search(cell) for cell in below):
         return None
     gained = sum(1 for a, b in zip(above, below, strict=True) if a and b and _says_more(a, b))
@@ -251,6 +257,9 @@ def _joined(above: Sequence[str], below: Sequence[str]) -> list[str] | None:
         for first, second in zip(above, below, strict=True)
     ]
 
+
+_IN_BRACKETS: Final = re.compile(r"[(\[][^)\]]*[)\]]\W*")
+"""A heading that is a note to the one above it: "Order Number" over "(see help)"."""
 
 _RULED_OFF = re.compile(r"[-=_─═*+~]{2,}")
 """A cell of a line that rules off the headings, as database clients print it."""

@@ -148,6 +148,8 @@ class TextDialect:
         '1,Ada "Ann" Lee,Boston'
         """
         body = text.rstrip(",;\t| ")
+        if self.quote != '"' and body.startswith('"'):  # the lines of any file are put in these
+            return TextDialect(self.delimiter).unwrapped(text)
         found = self._quoted.match(body)
         if found is None or found.end() != len(body):
             return None
