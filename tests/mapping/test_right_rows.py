@@ -107,3 +107,100 @@ def test_many_columns_that_ask_for_the_same_are_read_as_few_are(ship, monkeypatc
     alone = ship.problems.sort_values(by_text, ignore_index=True)
     assert together.sort_values(by_text, ignore_index=True).equals(alone)
     assert held.count("column_not_understood") > 9
+
+
+# -- cells that ask, and cells of the same column that do not --------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("heading", "right", "odd"),
+    [
+        ("Age", ["2 days", "3h", "34", "1", "Adult (25-34)"], ["18+", "21", "over 21", "adult"]),
+        ("Labels", ["VIP", "fragile, vip", "1", "0"], ["2", "two", "x2", "hazmat"]),
+        ("Labels Required", ["1", "no"], ["3"]),
+        ("Pack Size", ["6", "12 oz"], []),
+        ("Delivery Confirmation Type", ["delivery", "None"], ["Adult"]),
+    ],
+)
+def test_only_the_cells_that_ask_hold_their_row(ship, heading, right, odd):
+    for cell in right:
+        assert ship(cells={heading: cell})[0] == [], cell
+    for cell in odd:
+        assert ship(cells={heading: cell})[0] == ["column_not_understood"], cell
+
+
+BERLIN = {"Address": "Torstr. 12", "City": "Berlin", "State": "", "Zip": "10119", "Country": "DE"}
+SHOP_IN_BERLIN = {
+    "name": "Dana Ortiz",
+    "address_line1": "Torstr. 1",
+    "city": "Berlin",
+    "postal_code": "10119",
+    "country": "DE",
+    "phone": "+493012345678",
+}
+
+
+@pytest.mark.parametrize("heading", ["USt-IdNr.", "VAT Number", "EORI", "TVA intracommunautaire"])
+def test_a_tax_number_is_asked_about_where_customs_are(ship, heading):
+    def asked(**cells):
+        ship(SHOP_IN_BERLIN, cells={**BERLIN, heading: "DE123456789", **cells})
+        return "column_not_understood" in set(ship.problems["code"])
+
+    assert not asked()
+    assert not asked(Country="Österreich", City="Wien", Zip="1010")
+    assert asked(Country="Schweiz", City="Zürich", Zip="8001")
+    assert asked(Country="GB", City="London", Zip="SW1A 1AA")
+    assert asked(Country="", City="Berlin")
+    assert not asked(Country="Schweiz", City="Zürich", Zip="8001", **{heading: "19 %"})
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells", "severity"),
+    [
+        ("Payment", ["PayPal", "Visa ending in 4242", "Credit Card (Stripe)"], None),
+        ("Payment Status", ["Completed", "zapłacono", "Paid"], None),
+        ("Payment Status", ["Not completed", "PayPal pending", "failed"], "warning"),
+        ("Payment", ["PayPal refunded", "card declined"], "error"),
+    ],
+)
+def test_how_it_was_paid_is_no_question(ship, heading, cells, severity):
+    for cell in cells:
+        ship(cells={heading: cell})
+        assert ship.problems["severity"].tolist() == ([severity] if severity else []), cell
+
+
+def test_a_balance_with_cents_next_to_prices_is_money(ship):
+    money = {"Quantity": "1", "Total": "10.00"}
+    assert ship(cells={**money, "Balance": "0.00"})[0] == []
+    assert ship(cells={**money, "Balance": "0"})[0] == ["quantity_unclear"]
+
+
+@pytest.mark.parametrize(
+    ("city", "state", "code", "held"),
+    [
+        ("Springfield (Delaware)", "PA", "19064", False),
+        ("Grass Valley (Nevada)", "CA", "95945", False),
+        ("Springfield (Delaware)", "PA", "15201", True),
+        ("Springfield, Delaware", "PA", "19064", True),
+        ("Springfield (Illinois)", "MO", "65801", True),
+        ("Vancouver (Washington)", "OR", "97301", True),
+    ],
+)
+def test_a_county_that_is_called_like_a_state_is_none(ship, city, state, code, held):
+    found = ship(cells={"City": city, "State": state, "Zip": code})[0]
+    assert ("city_state_conflict" in found) is held
+
+
+@pytest.mark.parametrize(
+    ("name", "street", "held"),
+    [
+        ("12 Oaks Way", "100 Oak St", False),
+        ("12 Oaks Way", "12B Rue Royale", False),
+        ("12 Oak St", "12 Oak St", True),
+        ("12 Oak St", "Apt 4", True),
+        ("12 Oak St", "Austin", True),
+    ],
+)
+def test_a_firm_may_be_called_like_a_street(ship, name, street, held):
+    held_codes, warned, _ = ship(cells={"Name": name, "Address": street})
+    assert ("name_not_a_person" in held_codes, "name_not_a_person" in warned) == (held, not held)
