@@ -18,6 +18,7 @@ from shipkit.common.words import without_accents
 
 __all__ = [
     "US_DOMAIN",
+    "counties_named_as_states",
     "country_code",
     "country_code3",
     "country_codes",
@@ -62,6 +63,18 @@ def zip3_states() -> dict[str, str]:
         f"{number:03}": row["states"]
         for row in _rows("us_zip3.csv")
         for number in range(int(row["first"]), int(row["last"]) + 1)
+    }
+
+
+@cache
+def counties_named_as_states() -> dict[tuple[str, str], frozenset[str]]:
+    """Return county and state -> its ZIP3s, of counties that are called like a state.
+
+    Delaware is a county in Pennsylvania, and Washington one in 30 states.
+    """
+    return {
+        (row["county"].lower(), row["state"]): frozenset(row["zip3"].split())
+        for row in _rows("counties_named_as_states.csv")
     }
 
 

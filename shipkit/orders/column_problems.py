@@ -13,6 +13,8 @@ from typing import Final, NamedTuple, TypeVar
 import duckdb
 import pyarrow as pa
 
+from shipkit.common.customs_borders import is_customs_border
+from shipkit.common.places import country_code, country_codes
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.common.words import listed, plural
@@ -24,7 +26,7 @@ from shipkit.orders.instructions import Instruction
 from shipkit.orders.option_cells import CellsThatAsk, may_ask
 from shipkit.schema import PROBLEMS, problems_table
 
-__all__ = ["TODAY", "instruction_problems", "unread_columns", "unread_text", "ways_out"]
+__all__ = ["HOME", "TODAY", "instruction_problems", "unread_columns", "unread_text", "ways_out"]
 
 
 def instruction_problems(
@@ -33,6 +35,7 @@ def instruction_problems(
     selection: Relation,
     lines: Relation,
     street: str | None,
+    country: str | None,
 ) -> pa.Table:
     """Return the problems of columns that ask for what is not done.
 
@@ -44,25 +47,32 @@ def instruction_problems(
         The orders, with the numbers of their lines in ``row_numbers``.
     lines
         All lines: an order may be asked about in any of them.
-    street
-        Key of the column with the street, None without one.
+    street, country
+        Keys of the columns with the street and the country, None without one.
     """
+    row = _RowCells(street, country)
+    if country is not None and any(use.asks is not None and use.asks.abroad for use in uses):
+        row = row._replace(home=_cells_at_home(con, country, lines))
+    alike: dict[Instruction, list[ColumnUse]] = {}
+    for use in uses:
+        if use.asks is not None and use.key in lines.columns:
+            alike.setdefault(use.asks, []).append(use)
     asking = [
-        _Asking(
-            use.key,
-            f'the column "{use.name}" looks like {use.asks.what}, and it is not used',
-            ways_out(use.name, use.asks),
-            use.asks.severity,
-            _asks_sql(use.key, use.asks, street),
-        )
-        for use in uses
-        if use.asks is not None and use.key in lines.columns
+        _asking_of(use, asks, row)
+        for asks, columns in alike.items()
+        if len(columns) < _ALIKE
+        for use in columns
     ]
     asking += _of_carriers([use for use in uses if use.key in lines.columns])
     found: list[object] = []
     for few in _in_parts(asking):
         found += one(con, f"SELECT {', '.join(each.any_sql(lines) for each in few)}")
-    filled = [each for each, any_asks in zip(asking, found, strict=True) if any_asks]
+    filled: list[_Asking | _AlikeAsking] = [
+        each for each, any_asks in zip(asking, found, strict=True) if any_asks
+    ]
+    for asks, columns in alike.items():
+        if len(columns) >= _ALIKE:
+            filled += _alike_asking(con, asks, columns, row, lines)
     filled += _cells_asking(con, [use for use in uses if use.key in lines.columns], lines)
     if not filled:
         return problems_table()
@@ -72,7 +82,7 @@ def instruction_problems(
 
 def _problems_of(
     con: duckdb.DuckDBPyConnection,
-    asking: Sequence[_Asking],
+    asking: Sequence[_Asking | _AlikeAsking],
     selection: Relation,
     lines: Relation,
 ) -> pa.Table:
@@ -158,6 +168,133 @@ class _Asking(NamedTuple):
         """
 
 
+class _RowCells(NamedTuple):
+    """The columns of a row that say whether a cell of another one asks for something.
+
+    ``home`` are the cells of the country to which goods go without papers for customs.
+    """
+
+    street: str | None = None
+    country: str | None = None
+    home: tuple[str, ...] = ()
+
+    @property
+    def street_sql(self) -> str:
+        return "NULL" if self.street is None else quoted(self.street)
+
+    @property
+    def country_sql(self) -> str:
+        return "NULL" if self.country is None else quoted(self.country)
+
+    @property
+    def renamed(self) -> _RowCells:
+        """The same columns by the names that :meth:`_AlikeAsking.cells_sql` gives them."""
+        return _RowCells(
+            None if self.street is None else "street",
+            None if self.country is None else "country",
+            self.home,
+        )
+
+
+def _cells_at_home(
+    con: duckdb.DuckDBPyConnection, country: str, lines: Relation
+) -> tuple[str, ...]:
+    """Return the different cells of the country that are on this side of the customs border."""
+    (own,) = con.execute(f"SELECT getvariable('{HOME}')::VARCHAR").fetchall()[0]
+    if own is None:
+        return ()
+    cell = f"{quoted(country)}::VARCHAR"
+    found = con.execute(
+        f"SELECT DISTINCT {cell} FROM {lines.sql} WHERE {cell} IS NOT NULL ORDER BY 1"
+    ).fetchall()
+    known = set(country_codes().values())
+    return tuple(
+        text
+        for (text,) in found
+        if text.strip()
+        and (code := country_code(text.strip())) in known
+        and not is_customs_border((own, ""), (code, ""))
+    )
+
+
+_ALIKE: Final = 6
+"""From so many columns on that ask for the same, their cells are read as one column.
+
+A statement with a condition of its own for each of 300 columns took DuckDB 12 s to prepare.
+"""
+
+
+class _AlikeAsking(NamedTuple):
+    """What several columns ask for that is not done, and SQL of which of their cells do."""
+
+    each: tuple[_Asking, ...]
+    condition: str
+    row: _RowCells
+
+    def cells_sql(self, lines: Relation) -> str:
+        """Return the query of the cells that ask, with their column's place from 1 on."""
+        texts = ", ".join(f"{quoted(one.key)}::VARCHAR" for one in self.each)
+        return f"""
+            SELECT row_number, place, cell
+            FROM (
+                SELECT
+                    row_number,
+                    {self.row.street_sql} AS street,
+                    {self.row.country_sql} AS country,
+                    unnest([{texts}]) AS cell,
+                    unnest(range(1, {len(self.each) + 1})) AS place
+                FROM {lines.sql}
+            )
+            WHERE {self.condition}
+        """
+
+    def sql(self, lines: Relation) -> str:
+        """Return the query of the lines that ask, as :meth:`_Asking.sql` does."""
+        fields, problems, fixes = (
+            f"[{', '.join(map(quote, texts))}][place]"
+            for texts in zip(*((one.key, one.problem, one.fix) for one in self.each), strict=True)
+        )
+        return f"""
+            SELECT
+                row_number AS line,
+                {fields} AS field,
+                cell AS value,
+                {problems} AS problem,
+                {fixes} AS fix,
+                {quote(self.each[0].severity)} AS severity
+            FROM ({self.cells_sql(lines)})
+        """
+
+
+def _asking_of(use: ColumnUse, asks: Instruction, row: _RowCells) -> _Asking:
+    """Return what a column asks for."""
+    return _Asking(
+        use.key,
+        f'the column "{use.name}" looks like {asks.what}, and it is not used',
+        ways_out(use.name, asks),
+        asks.severity,
+        _asks_sql(use.key, asks, row),
+    )
+
+
+def _alike_asking(
+    con: duckdb.DuckDBPyConnection,
+    asks: Instruction,
+    columns: Sequence[ColumnUse],
+    row: _RowCells,
+    lines: Relation,
+) -> list[_AlikeAsking]:
+    """Return what columns that ask for the same do ask for, where cells of them do."""
+    all_of_them = _AlikeAsking(
+        tuple(_asking_of(use, asks, row) for use in columns),
+        _asks_sql("cell", asks, row.renamed),
+        row,
+    )
+    cells = f"SELECT DISTINCT place FROM ({all_of_them.cells_sql(lines)}) ORDER BY place"
+    asking = tuple(all_of_them.each[place - 1] for (place,) in con.execute(cells).fetchall())
+    return [all_of_them._replace(each=asking)] if asking else []
+
+
 def _cells_asking(
     con: duckdb.DuckDBPyConnection, uses: Sequence[ColumnUse], lines: Relation
 ) -> list[_Asking]:
@@ -218,6 +355,9 @@ def _in_parts(given: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
 TODAY: Final = "shipkit_today"
 """The variable of the database that has the shipper's local day."""
 
+HOME: Final = "shipkit_home"
+"""The variable of the database that has the code of the shipper's country."""
+
 
 _DAYS: Final = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y")
 
@@ -257,12 +397,13 @@ _CODE: Final = r"\S{1,4}|[0-9 ./-]+|[A-Z0-9._/-]{1,7}"
 """A cell that may be the code of a region: "4B", "48113", "TX-01"."""
 
 
-_AMOUNT: Final = r"\pS? ?[0-9]{1,5}(?:[.,][0-9]{1,3})*(?: ?(?:\pS|[a-z]{2,3}))?"
-"""An amount of money; the numbers of carriers' accounts have six digits and more."""
+_AMOUNT: Final = r"\pS? ?[0-9]{1,5}(?:[.,][0-9]{1,3})*(?: ?(?:\pS|%|[a-z]{2,3}))?"
+"""An amount of money or a percentage; numbers of carriers' accounts have six digits and more."""
 
 
-def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
+def _asks_sql(key: str, asks: Instruction, row: _RowCells) -> str:
     """Return SQL that is true of a line whose cell holds more than a neutral value."""
+    street = row.street
     text = _lowered(key)
     neutral = ", ".join(quote(word) for word in asks.neutral)
     where = "true"
@@ -279,6 +420,9 @@ def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
         where = f"NOT (regexp_matches({text}, '\\pL{{2}}') AND {_names_sql(given, text)})"
     if asks.no_amounts:
         where += f" AND NOT regexp_full_match({text}, {quote(_AMOUNT)})"
+    if asks.abroad and row.country is not None and row.home:
+        home = ", ".join(map(quote, row.home))
+        where += f" AND coalesce({quoted(row.country)}::VARCHAR NOT IN ({home}), true)"
     if asks.unlike_code:
         where += f" AND NOT regexp_full_match({trimmed(f'{quoted(key)}::VARCHAR')}, '{_CODE}')"
     if asks.future:
@@ -343,7 +487,7 @@ def unread_columns(
     counts = (
         _unread_sql(use, lines)
         if use.asks is None
-        else f"count(*) FILTER ({_asks_sql(use.key, use.asks, None)})"
+        else f"count(*) FILTER ({_asks_sql(use.key, use.asks, _RowCells())})"
         for use in open_uses
     )
     found = one(con, f"SELECT {', '.join(counts)} FROM {lines.sql}")

@@ -21,6 +21,7 @@ __all__ = [
     "WEIGHT_UNITS",
     "Vocabulary",
     "asks_for_nothing",
+    "cells_under",
     "headings_of",
     "option_words",
     "vocabulary",
@@ -84,7 +85,10 @@ def vocabulary() -> Vocabulary:
     roles: dict[str, Any] = {}
     for name in _ROLE_FILES:
         roles |= word_file(name)
-    roles |= {leaf.name: (headings,) for leaf in FLAT if (headings := headings_of(leaf))}
+    narrow = _narrow_headings()
+    for leaf in FLAT:
+        if headings := headings_of(leaf):
+            roles[leaf.name] = (headings, narrow.get(leaf.name, ()))
     return Vocabulary(
         recipient=tuple(phrase(text) for text in parties["recipient"]),
         buyer=tuple(phrase(text) for text in parties["buyer"]),
@@ -104,6 +108,31 @@ def vocabulary() -> Vocabulary:
 def headings_of(leaf: Leaf) -> tuple[str, ...]:
     """Return the headings that mean a field: those of its Spec, and those of options.toml."""
     return (*leaf.spec.headings, *option_words(leaf).get("headings", ()))
+
+
+def cells_under(field: str, heading: str) -> Mapping[str, str]:
+    """Return what yes and no mean under a heading that asks for one value of a field.
+
+    Examples
+    --------
+    >>> cells_under("signature", "Adult Signature Required")["y"]
+    'adult'
+    """
+    known = _narrow_headings().get(field)
+    return known.get(phrase(heading), {}) if known else {}
+
+
+@cache
+def _narrow_headings() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """Return field -> heading -> cell -> what it means there."""
+    values = word_file("values")
+    made: dict[str, dict[str, Mapping[str, str]]] = {}
+    for each in values["under"]:
+        words = {word: each[answer] for answer in ("yes", "no") for word in values[answer]}
+        made.setdefault(each["field"], {}).update(
+            {phrase(heading): words for heading in each["headings"]}
+        )
+    return made
 
 
 def option_words(leaf: Leaf) -> Mapping[str, Any]:

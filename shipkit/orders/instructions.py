@@ -68,7 +68,9 @@ class Instruction:
     names_carrier
         Whether its cells name carriers, which are read with the services next to them.
     no_amounts
-        Whether a cell that is an amount of money asks for nothing.
+        Whether a cell that is an amount of money, or a percentage, asks for nothing.
+    abroad
+        Whether it only counts in rows that cross a customs border.
     or_money
         Whether it may be an amount of money, so that next to prices it is a warning.
     """
@@ -94,6 +96,7 @@ class Instruction:
     unlike_code: bool = False
     names_carrier: bool = False
     no_amounts: bool = False
+    abroad: bool = False
 
 
 @lru_cache(maxsize=20_000)
@@ -255,6 +258,7 @@ def _instructions() -> tuple[Instruction, ...]:
             or_money=each.get("or_money", False),
             in_street=each.get("in_street", False),
             no_amounts=each.get("no_amounts", False),
+            abroad=each.get("abroad", False),
         )
         for each in given["concern"]
     )

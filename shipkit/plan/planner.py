@@ -37,9 +37,10 @@ from shipkit.orders import (
 )
 from shipkit.orders.cells import Note
 from shipkit.orders.column_account import ColumnUse
-from shipkit.orders.column_problems import TODAY, unread_columns, unread_text
+from shipkit.orders.column_problems import HOME, TODAY, unread_columns, unread_text
 from shipkit.orders.currencies import currency_of
 from shipkit.orders.database import Database
+from shipkit.orders.expressions import quote
 from shipkit.orders.unnamed_states import unnamed_states
 from shipkit.orders.where import Selection, pushdown
 from shipkit.plan import homes, reach, return_labels
@@ -322,6 +323,7 @@ class Planner:
         if self._mapped is None:
             payer = self.payer
             self.con.execute(f"SET VARIABLE {TODAY} = DATE '{local_day(payer).isoformat()}'")
+            self.con.execute(f"SET VARIABLE {HOME} = {quote(payer.country)}")
             packed = self.packed()
             made = mapping.map_rows(
                 self.con,

@@ -58,7 +58,7 @@ INSTRUCTIONS = [
     ("Freight Collect", "Y", "no"),
     ("Incoterms", "EXW", "DAP"),
     ("Return Slip", "Print", "none"),
-    ("Adult Signature Needed", "yes", "no"),
+    ("Adult Present Needed", "yes", "no"),
     ("Box 2 Weight", "7 lb", ""),
     ("Package Weights", "5;7", ""),
     ("Versicherung", "120,00", "0.00"),

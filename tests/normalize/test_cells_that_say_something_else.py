@@ -48,8 +48,6 @@ ONLY_IN = {
     "Name": {
         "Full Name": "placeholder",
         "$5.00": "name_not_a_person",
-        "12B Main Street, Apt 4": "name_not_a_person",
-        "1 Main St": "name_not_a_person",
         "Boston, MA 02134": "name_not_a_person",
     },
     "Address": {

@@ -30,7 +30,8 @@ OTHERS = [
 
 def true(condition, **cells):
     columns = ", ".join(f"${name} AS {name}" for name in cells)
-    columns += ", right($name, 1) AS name_end" if "name" in cells else ""
+    if "name" in cells:
+        columns += ", right($name, 1) AS name_end, NULL::VARCHAR AS address_line1"
     return duckdb.execute(f"SELECT {condition} FROM (SELECT {columns})", cells).fetchall()[0][0]
 
 

@@ -46,11 +46,6 @@ ASKED = {
         "# of Packages=4",
         "Pieces=3",
     ],
-    "tax numbers that name no party": [
-        "EORI=GB123456789000",
-        "VAT Number=GB123456789",
-        "EIN=12-3456789",
-    ],
     "dangerous goods": [
         "Hazmat=Y",
         "Dry Ice Weight=5",

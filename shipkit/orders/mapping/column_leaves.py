@@ -31,6 +31,7 @@ from shipkit.orders.filters.measure_filters import side_sql
 from shipkit.orders.filters.name_filters import with_names_sql
 from shipkit.orders.filters.place_filters import place_part_sql
 from shipkit.orders.heading_meaning import Match
+from shipkit.orders.heading_words import cells_under
 from shipkit.orders.mapping.mapped import ROLE_LEAVES, MappingSpec
 from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS
 from shipkit.schema import FLAT
@@ -146,6 +147,8 @@ def _from_source(
         if _carriers(taken) is not None:
             return leaf
         return _translated(leaf, _services(spec), spec.offered)
+    if cells := cells_under(name, column.name):
+        return _by_cells(leaf, cells)
     if name == "phone" and "other_phone" in taken:
         return _or_other(leaf, plain_leaf(taken["other_phone"][0], name))
     return leaf
@@ -339,6 +342,17 @@ def _translated(leaf: ColumnLeaf, services: Mapping[str, str], offered: ServiceL
         cases.setdefault(text.strip(BLANKS).lower(), quote(meaning))
     return ColumnLeaf(
         choose(f"lower({trimmed(leaf.sql)})", cases, leaf.sql),
+        f"{leaf.jinja} | translate({literal(meanings)})",
+        leaf.columns,
+    )
+
+
+def _by_cells(leaf: ColumnLeaf, meanings: Mapping[str, str]) -> ColumnLeaf:
+    """Return a column of yes and no as the value that its heading asks for."""
+    text = f"({leaf.sql})::VARCHAR"
+    cases = {cell: quote(meaning) for cell, meaning in meanings.items()}
+    return ColumnLeaf(
+        choose(f"lower({trimmed(text)})", cases, text),
         f"{leaf.jinja} | translate({literal(meanings)})",
         leaf.columns,
     )

@@ -75,6 +75,7 @@ def map_columns(
     weighed = "weight_lb" in leaves
     uses = column_uses(columns, spec)
     street = taken["address_line1"][0].key if "address_line1" in taken else None
+    country = taken["country"][0].key if "country" in taken else None
     names = other_names(columns, taken, found.roles, spec, read.ignored)
     named = {role: match for role, match in found.roles.items() if role not in spec.columns}
     return Mapped(
@@ -84,7 +85,7 @@ def map_columns(
         problems=pa.concat_tables(
             [
                 unit_note(schema.con, taken, selection) if weighed else problems_table(),
-                instruction_problems(schema.con, uses, selection, lines, street),
+                instruction_problems(schema.con, uses, selection, lines, street, country),
                 blank_units(schema.con, taken, spec, selection, lines),
                 numbers_not_joined(schema.con, taken, leaves.get("country"), selection),
                 unclear_names(schema.con, taken, named, names, selection),

@@ -10,6 +10,7 @@ from shipkit.common.sql import quoted
 from shipkit.orders import expressions as sql
 from shipkit.orders.columns import Column
 from shipkit.orders.grouping import OrderSet
+from shipkit.orders.heading_meaning import names_money
 from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.mapped import MappingSpec
@@ -121,8 +122,11 @@ def _unsure(
     """Yield columns of numbers that no field reads and that may count units, and of which state."""
     known = {*spec.columns.values(), *spec.references.values(), *others}
     carried = {phrase(heading) for heading in (spec.layout.layout.carried if spec.layout else ())}
+    priced = names_money([column.name for column in orders.columns])
     for column in orders.columns:
         if column.role is None and column.type in _NUMBERS:
+            if priced and column.type == "DOUBLE" and phrase(column.name) == "balance":
+                continue  # "Balance: 0.00" next to prices is money
             state = may_count(phrase(column.name).split())
             if phrase(column.name) in carried:
                 continue

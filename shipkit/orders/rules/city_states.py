@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.common.places import US_DOMAIN, state_code, state_codes
+from shipkit.common.places import US_DOMAIN, counties_named_as_states, state_code, state_codes
 
 __all__ = [
     "COUNTRIES",
@@ -129,4 +129,8 @@ def _differs(city: str, state: str | None, postal_code: str | None, country: str
     in_washington = state == "DC" and last.text.lower() == "washington"
     area = (postal_code or "")[:3]
     in_los_angeles = state == "CA" and last.text == "LA" and "900" <= area <= "918"
-    return not (in_washington or in_los_angeles)
+    # "Springfield (Delaware)" is in that county of Pennsylvania; behind a comma it is a state.
+    in_brackets = left[last.start :].lstrip().startswith(("(", "["))
+    county = counties_named_as_states().get((last.text.lower(), state), ())
+    in_county = in_brackets and area in county
+    return not (in_washington or in_los_angeles or in_county)

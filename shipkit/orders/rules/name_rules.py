@@ -15,16 +15,27 @@ from shipkit.orders.text_kinds import EMAIL, STREET, TRACKING_NUMBER, WEB_ADDRES
 __all__ = ["NAME_RULES"]
 
 
-def _name(first: str, pattern: str, what: str) -> Rule:
+def _name(
+    first: str, pattern: str, what: str, *, when: str = "", may: str = "is", severity: str = "error"
+) -> Rule:
+    test = f"regexp_full_match(name, '{pattern}')" + (f" AND {when}" if when else "")
     return Rule(
         code="name_not_a_person",
         field="ship_to.name",
-        fails=case((first, f"regexp_full_match(name, '{pattern}')"), otherwise="false"),
+        fails=case((first, test), otherwise="false"),
         value="name",
-        problem=f"""'the name "' || name || '" is {what}'""",
+        problem=f"""'the name "' || name || '" {may} {what}'""",
         fix='Name the column of the recipient: map(columns={"name": "<heading>"}), or correct the '
         "cell.",
+        severity=severity,
     )
+
+
+_OTHER_STREET: Final = (
+    "coalesce(lower(address_line1) <> lower(name) "
+    r"AND regexp_matches(address_line1, '^[0-9]+[A-Za-z]?(?:[-/][0-9]+)? .*\pL{2}'), false)"
+)
+"""SQL of whether the row has a street of its own: it is not shifted."""
 
 
 _ITEM: Final = "an item with its quantity"
@@ -70,8 +81,10 @@ NAME_RULES: Final = (
     # "3M" and "7-Eleven" have a letter.
     _name("name < ':'", r"[#+(]*[0-9][0-9() +./#-]*", "a number"),
     _name("name < 'A'", r"[^\pL&]*[^\pL&0-9() +./#-][^\pL&]*", "without a letter"),
-    # A shifted row, or a label that was pasted into one cell.
-    _name("name < ':'", STREET, "a street"),
+    # A shifted row, or a label that was pasted into one cell. With a street of its own, it may be
+    # a firm: "12 Oaks Way".
+    _name("name < ':'", STREET, "a street", when=f"NOT {_OTHER_STREET}"),
+    _name("name < ':'", STREET, "a street", when=_OTHER_STREET, may="may be", severity="warning"),
     _name(
         "name_end BETWEEN '0' AND '9'",
         ZIP_AT_END,
