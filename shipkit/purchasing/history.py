@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.common.files import Disk, make_private
+from shipkit.common.kept_plans import SMALL, run_small
 from shipkit.common.local_day import local_day
 from shipkit.common.lock import held
 from shipkit.common.memory_database import memory_database
@@ -99,7 +100,7 @@ def order_keys(plan: pa.Table, today: dt.date) -> pa.Table:
                 concat_ws(
                     chr(31),
                     {", ".join([*destination, *contents])},
-                    coalesce(ship_date, ?::DATE)::VARCHAR
+                    coalesce(ship_date, DATE '{today.isoformat()}')::VARCHAR
                 ) AS parcel
             FROM orders
         )
@@ -109,10 +110,13 @@ def order_keys(plan: pa.Table, today: dt.date) -> pa.Table:
             {_DIGEST.format("parcel")} AS parcel_key
         FROM texts
     """
+    given = [name for name in (*_KEY_COLUMNS, RETURN_OF) if name in plan.column_names]
+    orders = plan.select(given)
+    if orders.num_rows <= SMALL:  # to open a database takes longer than to make the keys
+        return run_small(query, orders=orders)
     with memory_database() as con:
-        given = [name for name in (*_KEY_COLUMNS, RETURN_OF) if name in plan.column_names]
-        con.register("orders", plan.select(given))
-        return con.sql(query, params=[today]).to_arrow_table()
+        con.register("orders", orders)
+        return con.sql(query).to_arrow_table()
 
 
 def seen(
