@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from shipkit.orders.columns import KIND, keys
 from shipkit.orders.heading_meaning import Match, read_heading, role_of_any_party, words_of
@@ -41,6 +42,12 @@ def recognise(headings: Sequence[str]) -> Recognition:
     >>> {role: match.unit for role, match in recognise(["Pounds", "Ounces"]).roles.items()}
     {'weight': 'lb', 'weight_part': 'oz'}
     """
+    return _recognised(tuple(headings))
+
+
+@lru_cache(maxsize=512)
+def _recognised(headings: tuple[str, ...]) -> Recognition:
+    """Return what `headings` mean; a preview asks it of the same ones twenty times."""
     candidates: Candidates = {}
     originals = _without_copy_numbers(headings)
     for index, (heading, key) in enumerate(zip(headings, keys(headings), strict=True)):
