@@ -39,7 +39,7 @@ from shipkit.purchasing import last_look, recovery
 from shipkit.purchasing.account import require_account, require_carriers
 from shipkit.purchasing.approval import ExecutionMode
 from shipkit.purchasing.handover import HandoverMembers
-from shipkit.purchasing.reconcile import late_rows, surplus
+from shipkit.purchasing.late_shipments import late_rows, surplus
 from shipkit.purchasing.requote import requote_expired
 from shipkit.purchasing.result import BatchResult
 from shipkit.purchasing.result_frames import (

@@ -16,8 +16,9 @@ from corekit import QUOTE, BookCarrier, KeyedCarrier, job_of, state_counts
 from shipkit.carriers.pace import Pacer
 from shipkit.errors import AnswerLost, CarrierUnreachable
 from shipkit.models import Charge, ChargeBasis, Purchase
+from shipkit.purchasing.late_shipments import late_rows, surplus
 from shipkit.purchasing.purchase_entry import purchase_entry
-from shipkit.purchasing.reconcile import Reconciler, late_rows, surplus
+from shipkit.purchasing.reconcile import Reconciler
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LedgerEntry

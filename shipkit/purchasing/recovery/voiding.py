@@ -23,8 +23,8 @@ from shipkit.errors import (
 )
 from shipkit.models import Refund
 from shipkit.purchasing.account import account_of, require_account
+from shipkit.purchasing.late_shipments import surplus
 from shipkit.purchasing.purchase_entry import purchase_in
-from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.recovery.refunds import record_refunds, still_paid, voided_entry
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import (
