@@ -73,7 +73,7 @@ TESTS: dict[str, list[str]] = {
     "purchasing/reconcile.py": ["tests/reconcile", "tests/execute/test_execute.py"],
     "purchasing/late_shipments.py": ["tests/reconcile", "tests/recovery"],
     "purchasing/purchase_entry.py": ["tests/execute", "tests/reconcile"],
-    "purchasing/requote.py": ["tests/execute/test_approval.py", "tests/execute/test_run.py"],
+    "purchasing/requote.py": ["tests/execute/test_requote.py", "tests/execute/test_approval.py"],
     "purchasing/pickup_book.py": ["tests/handover", "tests/execute/test_spend.py"],
     "purchasing/result.py": _RESULTS,
     "purchasing/result_frames.py": _RESULTS,
