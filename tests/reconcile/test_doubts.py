@@ -683,3 +683,38 @@ def test_a_shipment_without_labels_has_none_in_its_entry(carrier):
         currency="USD",
     )
     assert entry.labels is None
+
+
+@pytest.mark.parametrize(
+    ("numbers", "charged", "prices", "kept"),
+    [
+        (("N1", "N2"), 800, (500, 300), {"N1": 500, "N2": 300}),
+        (("N1", "N2"), 801, (500, 300), None),  # not what the carrier charged
+        (("N1", "N2"), None, (500, 300), None),
+        (("N1", "N1"), 800, (500, 300), None),  # whose price is which is not known
+        (("N1", "N2"), 500, (500,), None),
+        (("N1",), 500, (500,), None),
+        (("N1", "N2"), 800, (), None),
+    ],
+)
+def test_labels_have_prices_of_their_own_where_they_add_up_to_the_charge(
+    numbers, charged, prices, kept
+):
+    """What a label with a rejected refund costs is read from them."""
+    bought = Purchase(
+        shipment_id="S",
+        tracking_numbers=numbers,
+        charge=None if charged is None else Charge(cents=charged),
+        label_cents=prices,
+    )
+    entry = purchase_entry(
+        bought,
+        row=0,
+        event="result",
+        state=RowState.SHIPPED,
+        attempt=1,
+        reference="REF",
+        quoted_cents=800,
+        currency="USD",
+    )
+    assert json.loads(entry.details or "{}").get("label_cents") == kept

@@ -89,7 +89,7 @@ def test_an_option_with_another_value_is_not_confirmed():
 
 @pytest.mark.parametrize(
     ("pounds", "ounces"),
-    [(2.0, 32.0), (0.9625, 15.4), (1.001, 16.1), (0.0001, 0.1), (0.00624, 0.1), (0.00626, 0.1)],
+    [(2.0, 32.0), (0.9625, 15.4), (1.001, 16.1), (0.00001, 0.1), (0.00624, 0.1), (0.00626, 0.1)],
 )
 def test_a_weight_is_sent_in_ounces_up_to_the_next_tenth(pounds, ounces):
     """A lower one is charged afterwards; the noise of a float is no weight."""
