@@ -340,6 +340,16 @@ def test_a_charge_replaces_what_was_reserved_and_keeps_its_place(home):
         assert (spend.reserved, spend.spent, spend.bought) == (0, 1900, 2)
 
 
+def test_a_voided_row_whose_money_is_not_back_is_spent_and_leaves_its_place(home):
+    limits = {"total_cents": 2000, "max_shipments": 1}
+    with spend_of(home, [1000, 1000], **limits) as spend:
+        spend.reserve(0)
+        assert "limit of 1 shipments" in spend.refusal(1)
+        spend.owe(0, 1001)
+        assert (spend.reserved, spend.spent, spend.bought) == (0, 1001, 0)
+        assert "would exceed the limit of $20.00" in spend.refusal(1)
+
+
 @pytest.mark.parametrize(
     ("state", "reserved", "spent", "bought"),
     [

@@ -14,7 +14,7 @@ import pytest
 from corekit import QUOTE, BookCarrier, KeyedCarrier, job_of, state_counts
 
 from shipkit.carriers.pace import Pacer
-from shipkit.errors import AnswerLost, CarrierUnreachable
+from shipkit.errors import AnswerLost, CarrierUnreachable, PartlyBought
 from shipkit.models import Charge, ChargeBasis, Purchase
 from shipkit.purchasing.late_shipments import late_rows, surplus
 from shipkit.purchasing.purchase_entry import purchase_entry
@@ -512,6 +512,26 @@ def test_each_key_of_a_row_that_was_set_aside_is_watched(home, tmp_path, clock, 
         sell(carrier, case.job, attempt=late, number="SANDBOXLATE")
         watch(case)
         assert [e["attempt"] for e in surplus(case.job).to_pylist()] == [late]
+
+
+def test_what_is_bought_in_part_under_a_given_up_reference_is_surplus(home, carrier, clock):
+    """Its parcels are paid for, although the carrier does not have the rest."""
+    bought = carrier.purchase("SANDBOXLATE", cents=850)
+
+    async def in_part(reference, *question):
+        raise PartlyBought("1 of 2 parcels", purchase=bought)
+
+    with in_doubt(home, carrier, clock, watch=[1]) as case:
+        carrier.find = in_part
+        watch(case)
+        assert surplus(case.job).column("shipment_id").to_pylist() == ["SANDBOXLATE"]
+
+
+def test_references_of_another_account_are_not_looked_up_here(home, carrier, clock):
+    with in_doubt(home, carrier, clock, rows=2, watch=[1]) as case:
+        case.doubts._mine = lambda row: row == 1
+        watch(case)
+        assert carrier.finds == [case.job.reference(1, 1)]
 
 
 def test_a_failed_look_up_of_one_reference_does_not_keep_the_others_from_being_watched(
