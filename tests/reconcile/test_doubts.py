@@ -527,6 +527,21 @@ def test_what_is_bought_in_part_under_a_given_up_reference_is_surplus(home, carr
         assert surplus(case.job).column("shipment_id").to_pylist() == ["SANDBOXLATE"]
 
 
+def test_the_shipment_of_the_row_is_no_surplus_under_a_key_that_was_given_up(home, tmp_path, clock):
+    carrier = KeyedCarrier(tmp_path / "keyed.db")
+    with in_doubt(home, carrier, clock, watch=[1, 2]) as case:
+        own = case.job.reference(0, 1)
+        sold = {"attempt": 2, "watch": [1, 2], "shipment_id": own, "tracking_numbers": ["N1"]}
+        case.ledger.record_now([LedgerEntry(0, "adopted", "shipped", **sold)])
+        sell(carrier, case.job, attempt=1, number="N1")
+        watch(case)
+        assert carrier.finds, "it was looked up"
+        assert surplus(case.job).num_rows == 0
+        sell(carrier, case.job, attempt=2, number="N2")
+        watch(case)
+        assert [e["attempt"] for e in surplus(case.job).to_pylist()] == [2]
+
+
 def test_references_of_another_account_are_not_looked_up_here(home, carrier, clock):
     with in_doubt(home, carrier, clock, rows=2, watch=[1]) as case:
         case.doubts._mine = lambda row: row == 1

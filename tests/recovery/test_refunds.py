@@ -16,7 +16,7 @@ from shipkit.purchasing import recovery
 from shipkit.purchasing.result import BatchResult
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.entries import LedgerEntry, voided_in
 
 PRICES = {"1ZA": 500, "1ZB": 300, "1ZC": 200}
 A, B, C = PRICES
@@ -173,6 +173,14 @@ def test_labels_without_prices_of_their_own_count_together(home, carrier):
     assert counts(job) == 0
 
 
+def test_a_rejection_of_labels_without_prices_of_their_own_is_noted(home, carrier):
+    job = bought(home, apart=False)
+    void(job, carrier)
+    carrier.decided = dict.fromkeys(PRICES, REJECTED)
+    look(job, carrier)
+    assert (line_of(job)["refund"], counts(job)) == ("rejected", 1000)
+
+
 def test_money_that_is_back_is_not_asked_about_again_and_news_is_noted_once(home, carrier):
     job = bought(home)
     void(job, carrier)
@@ -226,7 +234,8 @@ def test_a_rejected_refund_that_is_refused_again_stays_and_the_others_are_asked_
     carrier.decided = {A: REJECTED}
     look(job, carrier)
     carrier.answer, carrier.decided[B] = refused([A]), REFUNDED
-    assert list(void(job, carrier).refused) == [0]
+    outcome = void(job, carrier)
+    assert (outcome.voided, outcome.already, list(outcome.refused)) == (0, 1, [0])
     line = line_of(job)
     assert (line["state"], line["refund"], counts(job)) == ("voided", "rejected", 700)
 
@@ -264,7 +273,8 @@ def test_where_a_void_is_final_a_row_in_part_costs_what_is_left(home, tmp_path):
     assert counts(job) == 500
     assert "the charge no longer counts it" in line_of(job)["error_message"]
     carrier.answer = refused([B], [C])
-    void(job, carrier)
+    outcome = void(job, carrier)
+    assert (outcome.voided, outcome.labels, outcome.in_part) == (0, 1, {0})
     assert (line_of(job)["tracking_numbers"], counts(job)) == ([C], 200)
     carrier.answer = None
     void(job, carrier)
@@ -288,6 +298,7 @@ def test_money_that_was_back_before_the_rest_was_voided_does_not_count_again(hom
         "submitted",
     )
     assert counts(job) == 500
+    assert voided_in(job.last_entries_of([0])[0]["details"]) == (), "it is no row in part any more"
     carrier.asked = []
     look(job, carrier)
     assert carrier.asked == [(B,), (C,)]
