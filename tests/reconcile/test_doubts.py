@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from corekit import QUOTE, BookCarrier, KeyedCarrier, job_of, state_counts
+from corekit import QUOTE, BookCarrier, KeyedCarrier, TwoStepCarrier, job_of, state_counts
 
 from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import Capabilities
 from shipkit.errors import AnswerLost, CarrierUnreachable, PartlyBought
 from shipkit.models import Charge, ChargeBasis, Purchase
 from shipkit.purchasing.late_shipments import late_rows, surplus
@@ -21,7 +23,7 @@ from shipkit.purchasing.purchase_entry import purchase_entry
 from shipkit.purchasing.reconcile import Reconciler
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.entries import LedgerEntry, with_voided
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.state import RowState
 
@@ -636,6 +638,146 @@ def test_late_rows_are_those_with_something_that_may_still_turn_up(home, steps, 
         for step in steps:
             ledger.record_now([LedgerEntry(1, "test", step, attempt=1, watch=watch)])
     assert late_rows(job) == [1] * late
+
+
+@pytest.mark.parametrize(("resend", "state"), [("ask", "review"), ("proven", "pending")])
+def test_what_is_bought_in_part_is_a_question_for_a_person_or_sent_again(
+    home, tmp_path, clock, resend, state
+):
+    carrier = KeyedCarrier(tmp_path / "keyed.db")
+    bought = carrier.purchase("N1", cents=850)
+
+    async def in_part(reference, *question):
+        raise PartlyBought("1 of 2 parcels is bought.", purchase=bought)
+
+    carrier.find = in_part
+    with in_doubt(home, carrier, clock, resend=resend) as case:
+        clock.now += GRACE
+        look(case)
+        entry = last(case)
+        assert entry["state"] == state
+        if state == "review":
+            assert (entry["code"], entry["message"]) == (
+                "partly_bought",
+                "1 of 2 parcels is bought. Bought: N1.",
+            )
+        else:
+            assert (entry["code"], entry["message"], case.again) == (None, None, [0])
+
+
+@pytest.mark.parametrize("cents", [0, 850])
+def test_a_shipment_found_voided_is_owed_what_it_cost_until_the_refund(home, carrier, clock, cents):
+    """With a refund that is decided later, to be voided gives no money back yet."""
+    carrier.capabilities = Capabilities(refund_state=True)
+    with in_doubt(home, carrier, clock, quote=cents) as case:
+        sell(carrier, case.job, voided=1)
+        look(case)
+        assert case.ledger.state(0) is RowState.VOIDED
+        assert (case.spend.spent, case.spend.reserved, case.spend.bought) == (cents, 0, 0)
+
+
+# -- label files that did not come with their purchases --------------------------------------------
+
+
+def unlabelled(case, *rows, voided=(), bought=None):
+    """Make rows shipped without their label files."""
+    for row in rows:
+        numbers = [n for n in (bought or [f"N{row}"]) if n not in voided]
+        details = with_voided(None, voided, of=bought or ()) if voided else None
+        case.ledger.record_now(
+            [
+                LedgerEntry(
+                    *(row, "adopted", "shipped"),
+                    attempt=2,
+                    shipment_id=f"drf_{row}",
+                    tracking_numbers=numbers,
+                    charged_cents=850,
+                    currency="USD",
+                    details=details,
+                )
+            ]
+        )
+
+
+def fetch(case):
+    async def work():
+        await case.doubts.fetch_labels()
+        await case.ledger.settled()
+
+    asyncio.run(work())
+
+
+def stored(case):
+    return [(one.row, one.tracking_number) for one in case.job.labels()]
+
+
+@pytest.fixture
+def two_step(tmp_path):
+    carrier = TwoStepCarrier(tmp_path / "drafts.db")
+    carrier.answers = {}
+
+    async def find(reference, label, shipment=None):
+        carrier.finds.append(reference)
+        found = carrier.answers[reference]
+        if isinstance(found, Exception):
+            raise found
+        return [found]
+
+    carrier.find = find
+    return carrier
+
+
+def test_a_label_that_did_not_come_is_asked_for_by_its_id_and_stored(home, two_step, clock):
+    with in_doubt(home, two_step, clock) as case:
+        unlabelled(case, 0)
+        two_step.answers["drf_0"] = two_step.purchase("N0", cents=850)
+        before = last(case)
+        fetch(case)
+        assert (two_step.finds, stored(case)) == (["drf_0"], [(0, "N0")])
+        kept = ("state", "shipment_id", "tracking_numbers", "charged_cents", "attempt")
+        assert [last(case)[name] for name in kept] == [before[name] for name in kept]
+        fetch(case)
+        assert two_step.finds == ["drf_0"], "it is not asked for again"
+
+
+def test_labels_of_a_row_in_part_are_stored_without_the_voided_ones(home, two_step, clock):
+    with in_doubt(home, two_step, clock) as case:
+        unlabelled(case, 0, voided=["A"], bought=["A", "B"])
+        [one] = two_step.purchase("A", cents=1).labels
+        both = (one, one.model_copy(update={"tracking_number": "B"}))
+        bought = Purchase(shipment_id="drf_0", tracking_numbers=("A", "B"), labels=both)
+        two_step.answers["drf_0"] = bought
+        fetch(case)
+        segment = case.job.chain().segments[last(case)["label_sequence"]]
+        written = pq.read_table(segment.path, columns=["labels"]).column("labels").to_pylist()
+        assert [one["tracking_number"] for labels in written for one in labels] == ["B"]
+
+
+def test_labels_of_what_is_bought_in_part_are_stored(home, two_step, clock):
+    with in_doubt(home, two_step, clock) as case:
+        unlabelled(case, 0)
+        bought = two_step.purchase("N0", cents=850)
+        two_step.answers["drf_0"] = PartlyBought("the rest was refused", purchase=bought)
+        fetch(case)
+        assert stored(case) == [(0, "N0")]
+
+
+def test_labels_are_asked_for_at_their_own_account_and_each_alone(home, two_step, clock):
+    with in_doubt(home, two_step, clock, rows=3) as case:
+        unlabelled(case, 0, 1, 2)
+        two_step.answers["drf_1"] = AnswerLost("reset")
+        two_step.answers["drf_2"] = two_step.purchase("N2", cents=850)
+        case.doubts._mine = lambda row: row > 0
+        fetch(case)
+        assert (sorted(two_step.finds), stored(case)) == (["drf_1", "drf_2"], [(2, "N2")])
+
+
+def test_where_a_look_up_is_a_search_no_label_is_asked_for(home, carrier, clock):
+    """It may find another shipment."""
+    with in_doubt(home, carrier, clock) as case:
+        unlabelled(case, 0)
+        fetch(case)
+        assert carrier.finds == []
 
 
 # -- how a shipment is booked ----------------------------------------------------------------------
