@@ -14,34 +14,18 @@ rates, it says the same on a busy machine.
 
 from __future__ import annotations
 
-import asyncio
+import functools
 import itertools
-import tempfile
-import time
-from pathlib import Path
 
 import aiohttp
 import orjson
-import pyarrow as pa
-from carrier_rounds import Answers, Turns, compare, timed
+from carrier_rounds import compare, job, timed
 from pydantic import SecretStr
 
 from shipkit.carriers.easypost import EasyPost
-from shipkit.carriers.pace import Pacer
-from shipkit.models import Address, LabelSpec
-from shipkit.purchasing.run import execute
-from shipkit.purchasing.store import JobDraft, JobStore
-from shipkit.schema import QUOTES, SHIPMENTS, problems_table
-from shipkit.state import JobStatus
+from shipkit.models import LabelSpec
 
 KEY = SecretStr("EZTK_key_of_the_benchmark")
-SHOP = Address(
-    name="Dana Ortiz",
-    address_line1="300 Alamo Plaza",
-    city="San Antonio",
-    state="TX",
-    postal_code="78205",
-)
 LABEL = b"^XA" + b"^FO50,50^FDx^FS" * 800 + b"^XZ"
 
 
@@ -77,60 +61,19 @@ def shipment(number: int, url: str, *, bought: bool) -> bytes:
     return orjson.dumps(body)
 
 
-def serve(port, latency_s: float) -> None:
+def answerer():
     numbers = itertools.count()
 
-    class Connection(asyncio.Protocol):
-        def connection_made(self, transport):
-            self.transport, self.waiting = transport, b""
-            host = transport.get_extra_info("sockname")
-            self.url = f"http://127.0.0.1:{host[1]}"
+    def answered(path: bytes, _: bytes, url: str) -> tuple[bytes, bool]:
+        if path.startswith(b"/files/"):
+            return LABEL, True
+        if path.endswith(b"/users"):
+            return b"{}", True
+        if path.endswith(b"/buy"):
+            return shipment(int(path.split(b"/")[3][4:], 16), url, bought=True), True
+        return shipment(next(numbers), url, bought=False), True
 
-        def data_received(self, data):
-            self.waiting += data
-            start, found, body = self.waiting.partition(b"\r\n\r\n")
-            length = next(
-                (
-                    int(line.split(b":")[1])
-                    for line in start.lower().split(b"\r\n")
-                    if line.startswith(b"content-length")
-                ),
-                0,
-            )
-            if not found or len(body) < length:
-                return
-            self.waiting = b""
-            path = start.split(b" ", 2)[1]
-            if path.startswith(b"/files/"):
-                answer = LABEL
-            elif path.endswith(b"/users"):
-                answer = b"{}"
-            elif path.endswith(b"/buy"):
-                number = int(path.split(b"/")[3][4:], 16)
-                answer = shipment(number, self.url, bought=True)
-            else:
-                answer = shipment(next(numbers), self.url, bought=False)
-            asyncio.get_running_loop().call_later(latency_s, self.reply, answer)
-
-        def reply(self, text):
-            self.transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-                % len(text)
-                + text
-            )
-
-    async def run():
-        server = await asyncio.get_running_loop().create_server(
-            Connection, "127.0.0.1", 0, backlog=1024
-        )
-        port.put(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(run())
-
-
-USED: list[float] = []
-"""Of each whole job."""
+    return answered
 
 
 async def bare(url: str, n: int, concurrency: int) -> tuple[float, float, float]:
@@ -155,56 +98,19 @@ async def bare(url: str, n: int, concurrency: int) -> tuple[float, float, float]
 
 
 async def whole_job(url: str, n: int, concurrency: int) -> tuple[float, float, float]:
-    """A published job, executed: every intent, id and label on disk before the next step."""
-    row = {
-        "row_numbers": [1],
-        "name": "Jo Ng",
-        "address_line1": "1 Main Street",
-        "city": "Timonium",
-        "state": "MD",
-        "postal_code": "21093",
-        "country": "US",
-        "service": "usps:ground_advantage",
-        "parcels": [{"weight_lb": 2.3, "length_in": 10.0, "width_in": 8.0, "height_in": 4.0}],
-        "signature": "none",
-        "currency": "USD",
-    }
-    plan = pa.Table.from_pylist(
-        [{**row, "row_number": i + 1, "order_id": f"O{i}"} for i in range(n)], schema=SHIPMENTS
+    """Every intent, id and label on disk before the next step."""
+    bought = functools.partial(job, service="usps:ground_advantage", cents=593, resend="proven")
+    return await bought(
+        EasyPost(KEY, base_url=url),
+        n,
+        concurrency,
+        label=LabelSpec(format="zpl"),
+        calls=("prepare", "ship"),
     )
-    quote = {"cost_cents": 593, "currency": "USD", "cost_basis": "quoted", "warnings": ""}
-    quote["service"] = row["service"]
-    easypost = EasyPost(KEY, base_url=url)
-    with tempfile.TemporaryDirectory() as home:
-        draft = JobDraft(
-            plan=plan,
-            quotes=pa.Table.from_pylist([quote] * n, schema=QUOTES),
-            problems=problems_table(),
-            fingerprint=f"{time.time_ns():064x}",
-            shipper=SHOP,
-            identity=easypost.identity,
-            resend="proven",
-            label=LabelSpec(format="zpl"),
-        )
-        store = JobStore.publish(Path(home), draft)
-        turns = Turns()
-        easypost.prepare = turns.of(easypost.prepare)
-        answers = easypost.ship = Answers(turns.of(easypost.ship), concurrency)
-        try:
-            wall, cpu = time.perf_counter(), time.process_time()
-            status = await execute(store, easypost, pacer=Pacer(concurrency=concurrency))
-            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        finally:
-            await easypost.aclose()
-        assert status is JobStatus.COMPLETED, status
-        middle = answers.times[concurrency:-concurrency]
-        USED.append(turns.in_use(middle[0], middle[-1], concurrency))
-        return wall, cpu, answers.each_s()
 
 
 WAYS = {"bare aiohttp": bare, "a job with EasyPost": whole_job}
 
 
 if __name__ == "__main__":
-    compare(__doc__, serve, WAYS, n=1500, steps=3)
-    print(f"\nturns in use while under way: {min(USED):.1%} to {max(USED):.1%}")
+    compare(__doc__, answerer, WAYS, n=1500, steps=3)

@@ -14,42 +14,22 @@ before), and while it is under way, without its first and last `concurrency` ans
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import datetime as dt
 import functools
 import io
 import itertools
-import tempfile
-import time
-from pathlib import Path
 
 import aiohttp
 import orjson
-import pyarrow as pa
-from carrier_rounds import Answers, compare, timed
+from carrier_rounds import SHOP, compare, job, timed
 from PIL import Image
 from pydantic import SecretStr
 
-from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.carriers.ups import UPS, wire
 from shipkit.models import Address, LabelSpec, Parcel, Shipment
-from shipkit.purchasing.run import execute
-from shipkit.purchasing.store import JobDraft, JobStore
 from shipkit.render import LabelContent, png
-from shipkit.schema import QUOTES, SHIPMENTS, problems_table
-from shipkit.state import JobStatus
 
-SHOP = Address(
-    name="Dana Ortiz",
-    company="Harbor Goods",
-    address_line1="300 Alamo Plaza",
-    city="San Antonio",
-    state="TX",
-    postal_code="78205",
-    phone="2105550100",
-)
 SHIPMENT = Shipment(
     order_id="4412",
     ship_to=Address(
@@ -125,49 +105,15 @@ TOKEN = orjson.dumps(
 )
 
 
-def serve(port, latency_s: float) -> None:
+def answerer():
     numbers = itertools.count()
 
-    class Connection(asyncio.Protocol):
-        def connection_made(self, transport):
-            self.transport, self.waiting = transport, b""
+    def answered(path: bytes, body: bytes, _: str) -> tuple[bytes, bool]:
+        if b"oauth" in path:
+            return TOKEN, False
+        return answer(next(numbers), "ZPL" if b'"ZPL"' in body else "GIF"), True
 
-        def data_received(self, data):
-            self.waiting += data
-            start, _, body = self.waiting.partition(b"\r\n\r\n")
-            length = next(
-                (
-                    int(line.split(b":")[1])
-                    for line in start.lower().split(b"\r\n")
-                    if line.startswith(b"content-length")
-                ),
-                None,
-            )
-            if length is None or len(body) < length:
-                return
-            self.waiting, code = b"", "ZPL" if b'"ZPL"' in body else "GIF"
-            if b"oauth" in start[:60]:
-                self.reply(TOKEN)
-            else:
-                asyncio.get_running_loop().call_later(
-                    latency_s, self.reply, answer(next(numbers), code)
-                )
-
-        def reply(self, text):
-            self.transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-                % len(text)
-                + text
-            )
-
-    async def run():
-        server = await asyncio.get_running_loop().create_server(
-            Connection, "127.0.0.1", 0, backlog=1024
-        )
-        port.put(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(run())
+    return answered
 
 
 async def bare(label: LabelSpec, url: str, n: int, concurrency: int) -> tuple[float, float, float]:
@@ -206,60 +152,11 @@ async def alone(label: LabelSpec, url: str, n: int, concurrency: int) -> tuple[f
 async def whole_job(
     label: LabelSpec, url: str, n: int, concurrency: int
 ) -> tuple[float, float, float]:
-    """A published job, executed: every intent and every label on disk before the next step."""
-    row = {
-        "row_numbers": [1],
-        "name": "Jo Ng",
-        "address_line1": "1 Main Street",
-        "city": "Timonium",
-        "state": "MD",
-        "postal_code": "21093",
-        "country": "US",
-        "residential": True,
-        "service": "ground",
-        "parcels": [{"weight_lb": 2.3, "length_in": 10.0, "width_in": 8.0, "height_in": 4.0}],
-        "references": [{"key": "po", "value": "PO-77"}],
-        "signature": "none",
-        "currency": "USD",
-    }
-    plan = pa.Table.from_pylist(
-        [{**row, "row_number": i + 1, "order_id": f"O{i}"} for i in range(n)], schema=SHIPMENTS
+    bought = functools.partial(job, service="ground", cents=1548, resend="ask", residential=True)
+    ups = UPS("id", SecretStr("secret"), "A1B2C3", base_url=url)
+    return await bought(
+        ups, n, concurrency, label=label, references=[{"key": "po", "value": "PO-77"}]
     )
-    quotes = pa.Table.from_pylist(
-        [
-            {
-                "service": "ground",
-                "cost_cents": 1548,
-                "currency": "USD",
-                "cost_basis": "quoted",
-                "warnings": "",
-            }
-        ]
-        * n,
-        schema=QUOTES,
-    )
-    with tempfile.TemporaryDirectory() as home:
-        draft = JobDraft(
-            plan=plan,
-            quotes=quotes,
-            problems=problems_table(),
-            fingerprint=f"{time.time_ns():064x}",
-            shipper=SHOP,
-            identity=CarrierIdentity("ups", "test", "A1B2C3"),
-            resend="ask",
-            label=label,
-        )
-        store = JobStore.publish(Path(home), draft)
-        ups = UPS("id", SecretStr("secret"), "A1B2C3", base_url=url)
-        answers = ups.ship = Answers(ups.ship, concurrency)
-        try:
-            wall, cpu = time.perf_counter(), time.process_time()
-            status = await execute(store, ups, pacer=Pacer(concurrency=concurrency))
-            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        finally:
-            await ups.aclose()
-        assert status is JobStatus.COMPLETED, status
-        return wall, cpu, answers.each_s()
 
 
 WAYS = {
@@ -270,4 +167,4 @@ WAYS = {
 
 
 if __name__ == "__main__":
-    compare(__doc__, serve, WAYS, n=3000)
+    compare(__doc__, answerer, WAYS, n=3000)

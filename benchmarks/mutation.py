@@ -54,6 +54,13 @@ _RUN = [
     "tests/execute/test_spend.py",
     "tests/reconcile",
 ]
+_RESULTS = [
+    "tests/execute/test_charged_above.py",
+    "tests/execute/test_return_labels.py",
+    "tests/checkpoint/test_results.py",
+    "tests/recovery",
+    "tests/session/test_local_day.py",
+]
 _RECOVERY = ["tests/recovery", "tests/reconcile"]
 _UPS_WIRE = ["tests/carriers/ups/test_wire_values.py", "tests/carriers/ups/test_wire.py"]
 
@@ -64,6 +71,12 @@ TESTS: dict[str, list[str]] = {
     "purchasing/approval.py": ["tests/execute/test_approval.py"],
     "purchasing/spend.py": ["tests/execute/test_spend.py", "tests/execute/test_execute.py"],
     "purchasing/reconcile.py": ["tests/reconcile", "tests/execute/test_execute.py"],
+    "purchasing/late_shipments.py": ["tests/reconcile", "tests/recovery"],
+    "purchasing/purchase_entry.py": ["tests/execute", "tests/reconcile"],
+    "purchasing/requote.py": ["tests/execute/test_requote.py", "tests/execute/test_approval.py"],
+    "purchasing/pickup_book.py": ["tests/handover", "tests/execute/test_spend.py"],
+    "purchasing/result.py": _RESULTS,
+    "purchasing/result_frames.py": _RESULTS,
     "purchasing/history.py": ["tests/history"],
     "purchasing/signals.py": _RUN,
     "purchasing/store/*.py": _STORE,

@@ -33,7 +33,7 @@ _HOMES = {
     "jobs": "purchasing.recovery",
     "interrupted_jobs": "purchasing.recovery",
     "check_interrupted_jobs": "purchasing.recovery",
-    "shipments": "purchasing.result",
+    "shipments": "purchasing.result_frames",
     "SandboxCarrier": "carriers.sandbox",
     "RateCard": "carriers.ratecard",
     "Pricer": "rates.pricer",
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     from shipkit.purchasing.recovery import interrupted_jobs as interrupted_jobs
     from shipkit.purchasing.recovery import jobs as jobs
     from shipkit.purchasing.result import BatchResult as BatchResult
-    from shipkit.purchasing.result import shipments as shipments
+    from shipkit.purchasing.result_frames import shipments as shipments
     from shipkit.rates.comparison import compare as compare
     from shipkit.rates.pricer import Pricer as Pricer
     from shipkit.rates.read_once import read_once as read_once

@@ -39,10 +39,10 @@ from shipkit.purchasing import last_look, recovery
 from shipkit.purchasing.account import require_account, require_carriers
 from shipkit.purchasing.approval import ExecutionMode
 from shipkit.purchasing.handover import HandoverMembers
-from shipkit.purchasing.reconcile import late_rows, surplus
+from shipkit.purchasing.late_shipments import late_rows, surplus
 from shipkit.purchasing.requote import requote_expired
-from shipkit.purchasing.result import (
-    BatchResult,
+from shipkit.purchasing.result import BatchResult
+from shipkit.purchasing.result_frames import (
     failed_rows,
     results_frame,
     with_paid_returns,
@@ -242,7 +242,7 @@ class Job(HandoverMembers, html.Shown):
         Returns
         -------
         DataFrame
-            The columns of :func:`shipkit.purchasing.result.results_frame`.
+            The columns of :func:`shipkit.purchasing.result_frames.results_frame`.
         """
         return results_frame(self.store, state)
 

@@ -25,7 +25,7 @@ from shipkit.notebook.wording import mode_text
 from shipkit.outputs.labels import Labels
 from shipkit.purchasing import recovery
 from shipkit.purchasing.approval import ExecutionMode
-from shipkit.purchasing.result import results_frame
+from shipkit.purchasing.result_frames import results_frame
 from shipkit.purchasing.store import JobStore
 from shipkit.state import RowState
 

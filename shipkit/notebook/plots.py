@@ -12,7 +12,7 @@ from shipkit.common.words import counted
 from shipkit.errors import InputError
 from shipkit.models import Money
 from shipkit.plan.preview import service_title, to_frame
-from shipkit.purchasing.result import results_frame
+from shipkit.purchasing.result_frames import results_frame
 from shipkit.schema import minor_unit_scale
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Never
 
-from shipkit.carriers.accounts import Accounts, CarrierAccount
+from shipkit.carriers.accounts import Account, Accounts, CarrierAccount
 from shipkit.carriers.protocol import Carrier, CarrierIdentity
 from shipkit.errors import JobError
+from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.manifest import JobAccount, Manifest, account_key
 
-__all__ = ["require_account", "require_carriers"]
+__all__ = ["account_of", "require_account", "require_carriers"]
 
 
 def require_carriers(manifest: Manifest, given: Sequence[CarrierAccount]) -> None:
@@ -68,6 +69,14 @@ def _require(manifest: Manifest, own: JobAccount, given: CarrierIdentity) -> Non
     if account_key(given) != own.account_key:
         change = _settings_to_change(own.identity, given)
         _refuse(manifest, f"{given} as its account {own.name!r}", change)
+
+
+def account_of(store: JobStore, accounts: Accounts, row: int) -> Account:
+    """Return the account that a row of a job belongs to, and no other."""
+    codes = store.account_codes
+    if codes is None:
+        return accounts.only
+    return accounts[store.manifest.accounts[codes[row]].name]
 
 
 def _refuse(manifest: Manifest, given: str, change: str | None = None) -> Never:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shipkit.models import ChargeBasis, Purchase
@@ -11,7 +11,7 @@ from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry
 from shipkit.purchasing.store.ledger import now_us
 from shipkit.state import RowState
 
-__all__ = ["label_bytes", "purchase_entry"]
+__all__ = ["label_bytes", "purchase_entry", "purchase_in"]
 
 
 def purchase_entry(
@@ -77,3 +77,12 @@ def label_bytes(purchase: Purchase) -> list[LabelBytes]:
         )
         for label in purchase.labels
     ]
+
+
+def purchase_in(entry: Mapping[str, Any]) -> Purchase:
+    """Return the purchase that an entry is about, as far as a void or a refund needs it."""
+    return Purchase(
+        shipment_id=entry["shipment_id"],
+        tracking_numbers=tuple(entry["tracking_numbers"]),
+        service=entry["service"] or None,
+    )

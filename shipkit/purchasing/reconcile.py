@@ -29,13 +29,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier, later_refunds, preparer, repeats_by_key
 from shipkit.errors import AnswerLost, CarrierError, LabelNotShown, PartlyBought
 from shipkit.models import Purchase, Refund
+from shipkit.purchasing.late_shipments import ever_surplus
 from shipkit.purchasing.purchase_entry import label_bytes, purchase_entry
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
@@ -45,7 +43,6 @@ from shipkit.purchasing.store.entries import (
     followed,
     is_owed,
     is_usable,
-    last_entries,
     voided_in,
     with_refund,
 )
@@ -53,7 +50,7 @@ from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.state import RowState
 
-__all__ = ["Doubt", "Reconciler", "late_rows", "surplus"]
+__all__ = ["Doubt", "Reconciler"]
 
 log = logging.getLogger("shipkit.purchasing.reconcile")
 
@@ -67,7 +64,6 @@ _UNREACHABLE_S = 30.0
 """How long look-ups may keep failing, after absence could be concluded, before the run gives up."""
 _AFTER_S = 0.01
 """Added to the moment of conclusion, so that a timer that fires early does not waste a look-up."""
-_MAY_TURN_UP = [RowState.IN_FLIGHT.value, RowState.IN_DOUBT.value, RowState.REVIEW.value]
 
 
 @dataclass
@@ -137,7 +133,7 @@ class Reconciler:
         )
         self.doubts: dict[int, Doubt] = {}
         """The rows in doubt that this run looks after."""
-        self.known_surplus: set[str] = set(_ever_surplus(store))
+        self.known_surplus: set[str] = set(ever_surplus(store))
         """Shipments that were reported as surplus before, voided ones included."""
 
     @property
@@ -433,46 +429,3 @@ class Reconciler:
         conclude = doubt.since + self.conclude_after_s
         if doubt.error is None and now < conclude < doubt.next_at:
             doubt.next_at = conclude + _AFTER_S
-
-
-def late_rows(store: JobStore, *, labels: bool = False) -> list[int]:
-    """Return the rows for which a shipment may still turn up at the carrier.
-
-    These are rows in flight, in doubt or in review, and rows with a given-up reference.
-
-    Parameters
-    ----------
-    labels
-        Also the shipped rows whose label files are missing.
-    """
-    table = store.chain(("row", "state", "watch", "label_sequence")).table
-    last = table.take(last_entries(table))
-    wanted = pc.is_in(last.column("state"), value_set=pa.array(_MAY_TURN_UP))
-    wanted = pc.or_(wanted, pc.is_valid(last.column("watch")))
-    if labels and not store.pruned:
-        shipped = pc.equal(last.column("state"), RowState.SHIPPED.value)
-        wanted = pc.or_(wanted, pc.and_(shipped, pc.is_null(last.column("label_sequence"))))
-    late = last.filter(wanted)
-    rows: list[int] = late.column("row").to_pylist()
-    return rows
-
-
-def _ever_surplus(store: JobStore) -> list[str]:
-    notes = store.notes()
-    found: list[str] = (
-        notes.filter(pc.equal(notes.column("event"), "surplus")).column("shipment_id").to_pylist()
-    )
-    return found
-
-
-def surplus(store: JobStore) -> pa.Table:
-    """Return the ledger entries of surplus shipments that are not voided yet.
-
-    A surplus shipment exists at the carrier in addition to the one that its row adopted.
-    """
-    notes = store.notes()
-    found = notes.filter(pc.equal(notes.column("event"), "surplus"))
-    gone = notes.filter(pc.equal(notes.column("event"), "surplus_voided")).column("shipment_id")
-    return found.filter(
-        pc.invert(pc.is_in(found.column("shipment_id"), value_set=gone.combine_chunks()))
-    )

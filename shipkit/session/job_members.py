@@ -22,7 +22,8 @@ from shipkit.outputs.writeback import Confirmation
 from shipkit.outputs.writeback.databases import Written
 from shipkit.plan.preview import Preview
 from shipkit.purchasing.handover import DriverManifests, Pickup
-from shipkit.purchasing.result import BatchResult, unshippable_rows
+from shipkit.purchasing.result import BatchResult
+from shipkit.purchasing.result_frames import unshippable_rows
 from shipkit.purchasing.run.handle import Follower, RunHandle
 from shipkit.purchasing.store import JobStore
 from shipkit.session.turn_members import TurnMembers, in_turn

@@ -10,7 +10,7 @@ from corekit import QUOTE, KeyedCarrier, job_of, lose_first, state_counts
 
 from shipkit.carriers.pace import Pacer
 from shipkit.errors import AnswerLost, CarrierRejected, PartlyBought, RateLimited
-from shipkit.purchasing.reconcile import surplus
+from shipkit.purchasing.late_shipments import surplus
 from shipkit.purchasing.recovery import decide
 from shipkit.purchasing.run import Control, execute, look_again
 from shipkit.purchasing.store import JobStore

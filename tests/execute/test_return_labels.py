@@ -18,7 +18,7 @@ from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import CarrierRejected, CarrierUnreachable
 from shipkit.models import Shipment
 from shipkit.plan.return_labels import first_number, with_return_labels
-from shipkit.purchasing.result import failed_rows
+from shipkit.purchasing.result_frames import failed_rows
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.run.waiting_returns import WaitingReturns
 from shipkit.purchasing.store import JobStore

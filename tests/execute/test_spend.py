@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,10 +12,22 @@ import pyarrow as pa
 import pytest
 from corekit import QUOTE, BookCarrier, job_of, lose_first, quotes_of, state_counts
 
+from shipkit.carriers.after_purchase import BookedPickup, PickupOffer
 from shipkit.carriers.pace import Pacer
 from shipkit.errors import AnswerLost, CarrierRejected, CarrierUnreachable
 from shipkit.models import Money, Refund
 from shipkit.purchasing import recovery
+from shipkit.purchasing.pickup_book import (
+    ASKED,
+    BOOKED,
+    CANCEL_ASKED,
+    CANCEL_REFUSED,
+    CANCELED,
+    REFUSED,
+    PickupEntry,
+    booking_json,
+    pickup_costs,
+)
 from shipkit.purchasing.run import Control, execute
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store.entries import LedgerEntry, with_refund
@@ -227,6 +240,30 @@ def test_a_pickup_without_limits_is_bought(home):
         assert spend.pickup_refusal(usd(99_999), "") is None
 
 
+@pytest.mark.parametrize(
+    ("events", "costs"),
+    [
+        ([ASKED], [usd(500)]),  # it may be booked
+        ([ASKED, BOOKED], [Money.from_cents(625, "CAD")]),
+        ([ASKED, REFUSED], []),
+        ([ASKED, BOOKED, CANCEL_ASKED], [Money.from_cents(625, "CAD")]),
+        ([ASKED, BOOKED, CANCEL_REFUSED], [Money.from_cents(625, "CAD")]),
+        ([ASKED, BOOKED, CANCELED], []),
+    ],
+)
+def test_a_pickup_costs_its_price_while_the_driver_may_come(home, events, costs):
+    offer = PickupOffer(usd(500), "offer-1", ())
+    day, hours = dt.date(2026, 11, 2), (dt.time(9), dt.time(17))
+    asked = PickupEntry("P", "west", "books", day, *hours, "dock", "", (0,), offer)
+    booked = booking_json("P", BookedPickup("PU-1", Money.from_cents(625, "CAD")))
+    job = job_of(home, 1)
+    with job.own() as ledger:
+        for event in events:
+            details = {ASKED: asked.to_json(), BOOKED: booked}.get(event, '{"reference": "P"}')
+            ledger.record_now([LedgerEntry(None, event, None, details=details)])
+    assert pickup_costs(job) == [("west", cost) for cost in costs]
+
+
 @pytest.mark.parametrize(("price", "refused"), [(500, False), (501, True)])
 def test_a_pickup_may_cost_what_the_shipments_leave(home, price, refused):
     with spend_of(home, [1000], came=["in_flight"], total_cents=1500) as spend:
@@ -301,6 +338,16 @@ def test_a_charge_replaces_what_was_reserved_and_keeps_its_place(home):
         spend.reserve(1)
         spend.charge(1, 1100)
         assert (spend.reserved, spend.spent, spend.bought) == (0, 1900, 2)
+
+
+def test_a_voided_row_whose_money_is_not_back_is_spent_and_leaves_its_place(home):
+    limits = {"total_cents": 2000, "max_shipments": 1}
+    with spend_of(home, [1000, 1000], **limits) as spend:
+        spend.reserve(0)
+        assert "limit of 1 shipments" in spend.refusal(1)
+        spend.owe(0, 1001)
+        assert (spend.reserved, spend.spent, spend.bought) == (0, 1001, 0)
+        assert "would exceed the limit of $20.00" in spend.refusal(1)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from corekit import QUOTE, TwoStepCarrier, ask_after, job_of, lose_first, quotes
 
 from shipkit.carriers.pace import Pacer
 from shipkit.errors import AnswerLost, CarrierRejected, CarrierUnreachable, RateLimited
-from shipkit.purchasing.reconcile import surplus
+from shipkit.purchasing.late_shipments import surplus
 from shipkit.purchasing.recovery import decide, void_rows
 from shipkit.purchasing.run import Control, execute, look_again
 from shipkit.purchasing.store import JobStore

@@ -10,17 +10,20 @@ from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from corekit import QUOTE, BookCarrier, KeyedCarrier, job_of, state_counts
+from corekit import QUOTE, BookCarrier, KeyedCarrier, TwoStepCarrier, job_of, state_counts
 
 from shipkit.carriers.pace import Pacer
-from shipkit.errors import AnswerLost, CarrierUnreachable
+from shipkit.carriers.protocol import Capabilities
+from shipkit.errors import AnswerLost, CarrierUnreachable, PartlyBought
 from shipkit.models import Charge, ChargeBasis, Purchase
+from shipkit.purchasing.late_shipments import late_rows, surplus
 from shipkit.purchasing.purchase_entry import purchase_entry
-from shipkit.purchasing.reconcile import Reconciler, late_rows, surplus
+from shipkit.purchasing.reconcile import Reconciler
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.entries import LedgerEntry, with_voided
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.state import RowState
 
@@ -513,6 +516,41 @@ def test_each_key_of_a_row_that_was_set_aside_is_watched(home, tmp_path, clock, 
         assert [e["attempt"] for e in surplus(case.job).to_pylist()] == [late]
 
 
+def test_what_is_bought_in_part_under_a_given_up_reference_is_surplus(home, carrier, clock):
+    """Its parcels are paid for, although the carrier does not have the rest."""
+    bought = carrier.purchase("SANDBOXLATE", cents=850)
+
+    async def in_part(reference, *question):
+        raise PartlyBought("1 of 2 parcels", purchase=bought)
+
+    with in_doubt(home, carrier, clock, watch=[1]) as case:
+        carrier.find = in_part
+        watch(case)
+        assert surplus(case.job).column("shipment_id").to_pylist() == ["SANDBOXLATE"]
+
+
+def test_the_shipment_of_the_row_is_no_surplus_under_a_key_that_was_given_up(home, tmp_path, clock):
+    carrier = KeyedCarrier(tmp_path / "keyed.db")
+    with in_doubt(home, carrier, clock, watch=[1, 2]) as case:
+        own = case.job.reference(0, 1)
+        sold = {"attempt": 2, "watch": [1, 2], "shipment_id": own, "tracking_numbers": ["N1"]}
+        case.ledger.record_now([LedgerEntry(0, "adopted", "shipped", **sold)])
+        sell(carrier, case.job, attempt=1, number="N1")
+        watch(case)
+        assert carrier.finds, "it was looked up"
+        assert surplus(case.job).num_rows == 0
+        sell(carrier, case.job, attempt=2, number="N2")
+        watch(case)
+        assert [e["attempt"] for e in surplus(case.job).to_pylist()] == [2]
+
+
+def test_references_of_another_account_are_not_looked_up_here(home, carrier, clock):
+    with in_doubt(home, carrier, clock, rows=2, watch=[1]) as case:
+        case.doubts._mine = lambda row: row == 1
+        watch(case)
+        assert carrier.finds == [case.job.reference(1, 1)]
+
+
 def test_a_failed_look_up_of_one_reference_does_not_keep_the_others_from_being_watched(
     home, carrier, clock
 ):
@@ -602,6 +640,146 @@ def test_late_rows_are_those_with_something_that_may_still_turn_up(home, steps, 
     assert late_rows(job) == [1] * late
 
 
+@pytest.mark.parametrize(("resend", "state"), [("ask", "review"), ("proven", "pending")])
+def test_what_is_bought_in_part_is_a_question_for_a_person_or_sent_again(
+    home, tmp_path, clock, resend, state
+):
+    carrier = KeyedCarrier(tmp_path / "keyed.db")
+    bought = carrier.purchase("N1", cents=850)
+
+    async def in_part(reference, *question):
+        raise PartlyBought("1 of 2 parcels is bought.", purchase=bought)
+
+    carrier.find = in_part
+    with in_doubt(home, carrier, clock, resend=resend) as case:
+        clock.now += GRACE
+        look(case)
+        entry = last(case)
+        assert entry["state"] == state
+        if state == "review":
+            assert (entry["code"], entry["message"]) == (
+                "partly_bought",
+                "1 of 2 parcels is bought. Bought: N1.",
+            )
+        else:
+            assert (entry["code"], entry["message"], case.again) == (None, None, [0])
+
+
+@pytest.mark.parametrize("cents", [0, 850])
+def test_a_shipment_found_voided_is_owed_what_it_cost_until_the_refund(home, carrier, clock, cents):
+    """With a refund that is decided later, to be voided gives no money back yet."""
+    carrier.capabilities = Capabilities(refund_state=True)
+    with in_doubt(home, carrier, clock, quote=cents) as case:
+        sell(carrier, case.job, voided=1)
+        look(case)
+        assert case.ledger.state(0) is RowState.VOIDED
+        assert (case.spend.spent, case.spend.reserved, case.spend.bought) == (cents, 0, 0)
+
+
+# -- label files that did not come with their purchases --------------------------------------------
+
+
+def unlabelled(case, *rows, voided=(), bought=None):
+    """Make rows shipped without their label files."""
+    for row in rows:
+        numbers = [n for n in (bought or [f"N{row}"]) if n not in voided]
+        details = with_voided(None, voided, of=bought or ()) if voided else None
+        case.ledger.record_now(
+            [
+                LedgerEntry(
+                    *(row, "adopted", "shipped"),
+                    attempt=2,
+                    shipment_id=f"drf_{row}",
+                    tracking_numbers=numbers,
+                    charged_cents=850,
+                    currency="USD",
+                    details=details,
+                )
+            ]
+        )
+
+
+def fetch(case):
+    async def work():
+        await case.doubts.fetch_labels()
+        await case.ledger.settled()
+
+    asyncio.run(work())
+
+
+def stored(case):
+    return [(one.row, one.tracking_number) for one in case.job.labels()]
+
+
+@pytest.fixture
+def two_step(tmp_path):
+    carrier = TwoStepCarrier(tmp_path / "drafts.db")
+    carrier.answers = {}
+
+    async def find(reference, label, shipment=None):
+        carrier.finds.append(reference)
+        found = carrier.answers[reference]
+        if isinstance(found, Exception):
+            raise found
+        return [found]
+
+    carrier.find = find
+    return carrier
+
+
+def test_a_label_that_did_not_come_is_asked_for_by_its_id_and_stored(home, two_step, clock):
+    with in_doubt(home, two_step, clock) as case:
+        unlabelled(case, 0)
+        two_step.answers["drf_0"] = two_step.purchase("N0", cents=850)
+        before = last(case)
+        fetch(case)
+        assert (two_step.finds, stored(case)) == (["drf_0"], [(0, "N0")])
+        kept = ("state", "shipment_id", "tracking_numbers", "charged_cents", "attempt")
+        assert [last(case)[name] for name in kept] == [before[name] for name in kept]
+        fetch(case)
+        assert two_step.finds == ["drf_0"], "it is not asked for again"
+
+
+def test_labels_of_a_row_in_part_are_stored_without_the_voided_ones(home, two_step, clock):
+    with in_doubt(home, two_step, clock) as case:
+        unlabelled(case, 0, voided=["A"], bought=["A", "B"])
+        [one] = two_step.purchase("A", cents=1).labels
+        both = (one, one.model_copy(update={"tracking_number": "B"}))
+        bought = Purchase(shipment_id="drf_0", tracking_numbers=("A", "B"), labels=both)
+        two_step.answers["drf_0"] = bought
+        fetch(case)
+        segment = case.job.chain().segments[last(case)["label_sequence"]]
+        written = pq.read_table(segment.path, columns=["labels"]).column("labels").to_pylist()
+        assert [one["tracking_number"] for labels in written for one in labels] == ["B"]
+
+
+def test_labels_of_what_is_bought_in_part_are_stored(home, two_step, clock):
+    with in_doubt(home, two_step, clock) as case:
+        unlabelled(case, 0)
+        bought = two_step.purchase("N0", cents=850)
+        two_step.answers["drf_0"] = PartlyBought("the rest was refused", purchase=bought)
+        fetch(case)
+        assert stored(case) == [(0, "N0")]
+
+
+def test_labels_are_asked_for_at_their_own_account_and_each_alone(home, two_step, clock):
+    with in_doubt(home, two_step, clock, rows=3) as case:
+        unlabelled(case, 0, 1, 2)
+        two_step.answers["drf_1"] = AnswerLost("reset")
+        two_step.answers["drf_2"] = two_step.purchase("N2", cents=850)
+        case.doubts._mine = lambda row: row > 0
+        fetch(case)
+        assert (sorted(two_step.finds), stored(case)) == (["drf_1", "drf_2"], [(2, "N2")])
+
+
+def test_where_a_look_up_is_a_search_no_label_is_asked_for(home, carrier, clock):
+    """It may find another shipment."""
+    with in_doubt(home, carrier, clock) as case:
+        unlabelled(case, 0)
+        fetch(case)
+        assert carrier.finds == []
+
+
 # -- how a shipment is booked ----------------------------------------------------------------------
 
 
@@ -682,3 +860,38 @@ def test_a_shipment_without_labels_has_none_in_its_entry(carrier):
         currency="USD",
     )
     assert entry.labels is None
+
+
+@pytest.mark.parametrize(
+    ("numbers", "charged", "prices", "kept"),
+    [
+        (("N1", "N2"), 800, (500, 300), {"N1": 500, "N2": 300}),
+        (("N1", "N2"), 801, (500, 300), None),  # not what the carrier charged
+        (("N1", "N2"), None, (500, 300), None),
+        (("N1", "N1"), 800, (500, 300), None),  # whose price is which is not known
+        (("N1", "N2"), 500, (500,), None),
+        (("N1",), 500, (500,), None),
+        (("N1", "N2"), 800, (), None),
+    ],
+)
+def test_labels_have_prices_of_their_own_where_they_add_up_to_the_charge(
+    numbers, charged, prices, kept
+):
+    """What a label with a rejected refund costs is read from them."""
+    bought = Purchase(
+        shipment_id="S",
+        tracking_numbers=numbers,
+        charge=None if charged is None else Charge(cents=charged),
+        label_cents=prices,
+    )
+    entry = purchase_entry(
+        bought,
+        row=0,
+        event="result",
+        state=RowState.SHIPPED,
+        attempt=1,
+        reference="REF",
+        quoted_cents=800,
+        currency="USD",
+    )
+    assert json.loads(entry.details or "{}").get("label_cents") == kept

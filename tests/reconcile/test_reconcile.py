@@ -11,7 +11,7 @@ import shipkit as sk
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import AnswerLost, CarrierRejected, InputError
 from shipkit.purchasing import recovery
-from shipkit.purchasing.reconcile import surplus
+from shipkit.purchasing.late_shipments import surplus
 from shipkit.purchasing.run import Control, execute, look_again
 from shipkit.purchasing.store import JobStore
 from shipkit.state import JobStatus

@@ -23,7 +23,7 @@ from shipkit.common import local_day as clock
 from shipkit.common.local_day import local_day, time_zone
 from shipkit.errors import CarrierRejected, SettingsError
 from shipkit.models import LabelSpec, Parcel, Shipment
-from shipkit.purchasing import result as results
+from shipkit.purchasing import result_frames
 from shipkit.schema import SHIPMENTS
 from shipkit.session import price_members
 
@@ -264,7 +264,7 @@ def test_ups_is_told_a_day_that_is_to_come_where_the_shipper_is(
 
 
 def test_shipments_since_and_until_are_days_of_the_shipper() -> None:
-    days = results._local_days(
+    days = result_frames._local_days(
         pa.chunked_array(
             [pa.array([dt.datetime(2027, 1, 1, 8, tzinfo=dt.UTC), None], pa.timestamp("us", "UTC"))]
         ),

@@ -151,7 +151,8 @@ def insured_amount(shipment: Shipment, *, off: bool) -> str | None:
     CarrierRejected
         It cannot be insured.
     """
-    [*values] = [parcel.declared_value for parcel in shipment.parcels if parcel.declared_value]
+    declared = [parcel.declared_value for parcel in shipment.parcels]
+    values = [value for value in declared if value is not None and value.amount > 0]
     if not values:
         # The purchase of an order has no field for insurance: the account's own stays.
         return "0" if off and len(shipment.parcels) == 1 else None

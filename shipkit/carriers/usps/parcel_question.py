@@ -226,9 +226,7 @@ def zip5(address: Address, field: str) -> str:
 
 def needs_form(to: Address, origin: Address) -> bool:
     """Return whether goods between two domestic addresses need a customs form (160120, 160140)."""
-    if is_military(to) or is_military(origin) or state_of(to) in NEEDS_FORM:
-        return True
-    return state_of(origin) in NEEDS_FORM and state_of(origin) != state_of(to)
+    return any(is_military(place) or state_of(place) in NEEDS_FORM for place in (to, origin))
 
 
 def _is_insured(parcel: Parcel) -> bool:

@@ -28,7 +28,7 @@ from shipkit.errors import (
     NotSent,
 )
 from shipkit.models import Address, Shipment
-from shipkit.purchasing.account import require_account
+from shipkit.purchasing.account import account_of, require_account
 from shipkit.purchasing.handover.driver_manifests import (
     ASKED,
     MADE,
@@ -36,7 +36,6 @@ from shipkit.purchasing.handover.driver_manifests import (
     ManifestBook,
     ManifestRequest,
 )
-from shipkit.purchasing.recovery.voiding import account_of
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry
 from shipkit.purchasing.store.ledger import Ledger, now_us

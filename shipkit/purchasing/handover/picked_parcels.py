@@ -17,8 +17,8 @@ from shipkit.carriers.after_purchase import (
 )
 from shipkit.errors import InputError
 from shipkit.models import Address, Shipment
+from shipkit.purchasing.account import account_of
 from shipkit.purchasing.pickup_book import PickupEntry
-from shipkit.purchasing.recovery.voiding import account_of
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import bought_in
 from shipkit.purchasing.store.planrows import PlanRows

@@ -12,10 +12,10 @@ from shipkit.purchasing.recovery.interrupted import (
 )
 from shipkit.purchasing.recovery.job_list import interrupted_jobs, jobs
 from shipkit.purchasing.recovery.pruning import prune
+from shipkit.purchasing.recovery.refunds import update_refunds
 from shipkit.purchasing.recovery.voiding import (
     VoidOutcome,
     refuse_silence,
-    update_refunds,
     void_rows,
     void_surplus,
 )

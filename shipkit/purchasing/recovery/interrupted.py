@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from shipkit.common.words import counted, plural, total_text
 from shipkit.models import Money
-from shipkit.purchasing.reconcile import surplus
+from shipkit.purchasing.late_shipments import surplus
 from shipkit.purchasing.recovery.job_list import interrupted
 from shipkit.purchasing.result import charged
 from shipkit.purchasing.store import JobStore

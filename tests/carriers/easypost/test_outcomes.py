@@ -10,7 +10,7 @@ import pytest
 
 from shipkit.carriers.easypost import EasyPost
 from shipkit.models import Refund
-from shipkit.purchasing.reconcile import surplus
+from shipkit.purchasing.late_shipments import surplus
 from shipkit.purchasing.recovery import decide, update_refunds, void_rows
 from shipkit.purchasing.result import BatchResult
 from shipkit.purchasing.spend import Spend

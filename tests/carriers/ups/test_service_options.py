@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from shipkit.carriers.ups import wire
-from shipkit.carriers.ups.service_options import CUSTOMS_NUMBERS, notice_of_emails
+from shipkit.carriers.ups.route import route_of
+from shipkit.carriers.ups.service_options import (
+    CUSTOMS_NUMBERS,
+    notice_of_emails,
+    package_options,
+)
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, LabelSpec, Money, Parcel, Shipment
 from shipkit.schema import OWN
@@ -193,3 +198,116 @@ def test_what_runs_on_saturdays_elsewhere_is_for_ups_to_say(shipment: Shipment) 
     there = shop.model_copy(update={"postal_code": "20095", "city": "Hamburg"})
     asked = with_options(shipment, ship_to=there, service="standard", saturday_delivery=True)
     wire.check(asked, shop)
+
+
+# -- limits, to the last unit ----------------------------------------------------------------------
+
+TORONTO = Address(
+    name="Ann Roy",
+    address_line1="1 King St",
+    city="Toronto",
+    state="ON",
+    postal_code="M5H 1A1",
+    country="CA",
+    phone="4165550100",
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "sides", "pounds", "fits"),
+    [
+        ("xs", (10, 5, 2), 3, True),
+        ("xs", (10, 5, 2.05), 3, False),
+        ("s", (10, 5, 5), 3, True),
+        ("s", (10, 5, 5.1), 3, False),
+        ("m", (13, 10, 5), 3, True),
+        ("m", (13, 10, 5.1), 3, False),
+        ("l", (15, 10, 7), 3, True),
+        ("l", (15, 10, 7.1), 3, False),
+        ("xl", (12, 12, 12), 50, True),
+        ("xl", (12, 12, 12.1), 3, False),
+        ("xl", (12, 12, 12), 50.1, False),
+    ],
+)
+def test_a_box_of_a_simple_rate_has_its_inches_and_its_pounds(
+    shipment: Shipment,
+    shop: Address,
+    size: str,
+    sides: tuple[float, ...],
+    pounds: float,
+    fits: bool,
+) -> None:
+    length, width, height = sides
+    box = Parcel(
+        weight_lb=pounds, length_in=length, width_in=width, height_in=height, simple_rate=size
+    )
+    asked = with_options(shipment, parcels=(box,))
+    if fits:
+        assert of_ship(asked, shop)["Package"][0]["SimpleRate"] == {"Code": size.upper()}
+    else:
+        assert refused(asked, shop) == "parcels[0].simple_rate"
+
+
+def test_a_payment_of_zero_is_not_collected(shipment: Shipment, shop: Address) -> None:
+    asked = with_options(shipment, cod_amount=Money.of("0"))
+    assert "COD" not in of_ship(asked, shop)["Package"][0].get("PackageServiceOptions", {})
+    everywhere = with_options(asked, parcels=shipment.parcels * 2)
+    wire.check(everywhere, shop)  # nothing is asked for, so nothing is refused
+
+
+@pytest.mark.parametrize(
+    ("shipper", "to", "currency", "collected"),
+    [
+        ("shop", "shipment", "USD", True),
+        ("toronto", "toronto", "CAD", True),
+        ("toronto", "toronto", "USD", False),
+        ("toronto", "shipment", "CAD", True),
+        ("shop", "toronto", "USD", False),
+    ],
+)
+def test_a_payment_is_collected_where_ups_does_and_in_its_currency(
+    shipment: Shipment, shop: Address, shipper: str, to: str, currency: str, collected: bool
+) -> None:
+    ends = {"toronto": TORONTO, "shop": shop, "shipment": shipment.ship_to}
+    row = with_options(shipment, ship_to=ends[to], cod_amount=Money.of("10", currency))
+    route = route_of(row, ends[shipper], "A1B2C3")
+    if collected:
+        sent = package_options(row.parcels[0], route, row)["COD"]
+        assert sent["CODAmount"] == {"CurrencyCode": currency, "MonetaryValue": "10.00"}
+    else:
+        with pytest.raises(CarrierRejected) as found:
+            package_options(row.parcels[0], route, row)
+        assert found.value.details["field"] == "cod_amount"
+
+
+@pytest.mark.parametrize(("length", "fits"), [(50, True), (51, False)])
+def test_an_e_mail_address_has_fifty_characters(
+    shipment: Shipment, shop: Address, length: int, fits: bool
+) -> None:
+    email = "a" * (length - len("@example.com")) + "@example.com"
+    to = shipment.ship_to.model_copy(update={"email": email})
+    asked = with_options(shipment, ship_to=to, notify="all")
+    if fits:
+        sent = of_ship(asked, shop)["ShipmentServiceOptions"]["Notification"]
+        assert [each["NotificationCode"] for each in sent] == ["6", "7", "8"]
+    else:
+        assert refused(asked, shop) == "ship_to.email"
+
+
+@pytest.mark.parametrize(("country", "fits"), [("CA", False), ("MX", False), ("DE", True)])
+def test_documents_go_abroad_but_not_to_the_neighbours(
+    abroad: Shipment, shop: Address, country: str, fits: bool
+) -> None:
+    to = TORONTO.model_copy(
+        update={"country": country, **({} if country == "CA" else {"state": None})}
+    )
+    to = to.model_copy(
+        update={"postal_code": {"DE": "10115", "MX": "01000"}.get(country, "M5H 1A1")}
+    )
+    asked = with_options(
+        abroad, ship_to=to, documents_only=True, customs=None, service="worldwide_express"
+    )
+    if fits:
+        assert of_ship(asked, shop)["DocumentsOnlyIndicator"] == ""
+    else:
+        assert refused(asked, shop) == "documents_only"

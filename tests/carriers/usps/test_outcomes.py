@@ -10,7 +10,7 @@ import pytest
 
 from shipkit.carriers.accounts import Accounts
 from shipkit.plan import questions
-from shipkit.purchasing.reconcile import surplus
+from shipkit.purchasing.late_shipments import surplus
 from shipkit.purchasing.recovery import decide, void_rows
 from shipkit.state import JobStatus
 
