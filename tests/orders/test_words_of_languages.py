@@ -142,3 +142,27 @@ def test_signs_are_a_yes_or_a_no(heading: str) -> None:
     found = problems(rows)
     assert [HELD in found[row] for row in found] == list(signs.values())
     assert [bool(found[row]) for row in found] == list(signs.values())
+
+
+@pytest.mark.parametrize(
+    "heading", ["Montant remboursé", "Importe reembolsado", "Valor reembolsado", "退款金额"]
+)
+def test_money_that_was_refunded_is_not_collected_on_delivery(heading: str) -> None:
+    session = sk.BatchSession(
+        [{**orders(1)[0], heading: "10.00"}, {**orders(2)[1], heading: "0.00"}], shipper=SHOP
+    ).map(service="ground")
+    assert not any(collected(session))
+    assert session.problems[["row_number", "severity", "code"]].to_numpy().tolist() == [
+        [1, "warning", "order_state"]
+    ]
+
+
+def collected(session: sk.BatchSession) -> list[object]:
+    """Return the amounts to collect on delivery, in cents."""
+    table = session._portal.run(session._plan()).table
+    return table.column("cod_amount_cents").to_pylist()
+
+
+def test_collection_on_delivery_is_still_read() -> None:
+    session = sk.BatchSession([{**orders(1)[0], "Contre-remboursement": "10.00"}], shipper=SHOP)
+    assert collected(session.map(service="ground")) == [1000]
