@@ -166,3 +166,39 @@ def collected(session: sk.BatchSession) -> list[object]:
 def test_collection_on_delivery_is_still_read() -> None:
     session = sk.BatchSession([{**orders(1)[0], "Contre-remboursement": "10.00"}], shipper=SHOP)
     assert collected(session.map(service="ground")) == [1000]
+
+
+@pytest.mark.parametrize(
+    ("heading", "held", "right"),
+    [
+        ("운임구분", ["착불"], ["선불", "신용", ""]),
+        ("运费付款方式", ["到付"], ["寄付", "寄付月结"]),
+        ("Kargo Ödeme", ["Alıcı"], ["Gönderici"]),
+        ("Fraktbetaler", ["Mottaker"], ["Avsender", "Avsändare"]),
+        ("Plátce", ["příjemce"], ["odesílatel"]),
+        ("Tipo de frete", ["FOB"], ["CIF"]),
+        ("運賃", ["着払い"], ["元払い"]),
+        ("Trasporto", ["porto assegnato"], ["porto franco"]),
+        ("元払い", ["×"], ["○", ""]),
+        ("送料区分", ["代引", "着払い"], ["元払い"]),
+        ("Anzahl Pakete", ["3"], ["1"]),
+        ("Paket adedi", ["3"], ["1"]),
+        ("상자수", ["3"], ["1"]),
+        ("Laatikot", ["3"], ["1"]),
+        ("Uppgång", ["B"], [""]),
+        ("Část obce", ["Smíchov"], [""]),
+    ],
+)
+def test_only_rows_that_ask_for_something_are_held(
+    heading: str, held: list[str], right: list[str]
+) -> None:
+    cells = [*held, *right]
+    rows = [{**row, heading: cell} for row, cell in zip(orders(len(cells)), cells, strict=True)]
+    session = sk.BatchSession(rows, shipper=SHOP).map(service="ground")
+    parcels = session._portal.run(session._plan()).table.column("parcels").to_pylist()
+    errors = {*session.problems.query("severity == 'error'")["row_number"]}
+    asks = [row + 1 in errors or len(parcels[row]) > 1 for row in range(len(rows))]
+    assert dict(zip(cells, asks, strict=True)) == {
+        **dict.fromkeys(held, True),
+        **dict.fromkeys(right, False),
+    }
