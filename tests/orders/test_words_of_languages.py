@@ -202,3 +202,22 @@ def test_only_rows_that_ask_for_something_are_held(
         **dict.fromkeys(held, True),
         **dict.fromkeys(right, False),
     }
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "重量(克)",
+        "重量（克）",
+        "重量(グラム)",
+        "중량(그램)",
+        "Вес (гр)",
+        "Peso (gramas)",
+        "Peso in grammi",
+    ],
+)
+def test_units_in_other_scripts_are_read(heading: str) -> None:
+    session = sk.BatchSession([{**orders(1, weight=False)[0], heading: "2500"}], shipper=SHOP)
+    table = session.map(service="ground")._portal.run(session._plan()).table
+    ((parcel,),) = table.column("parcels").to_pylist()
+    assert parcel["weight_lb"] == pytest.approx(5.5116, abs=0.001)
