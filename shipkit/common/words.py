@@ -36,6 +36,7 @@ _LETTERS = str.maketrans(
         "æ": "ae",
         "Æ": "AE",
         "œ": "oe",
+        "ı": "i",
         "ß": "ss",
     }
 )

@@ -330,8 +330,10 @@ def _kinds(heading: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _flags(heading: str) -> tuple[Entry, ...]:
-    """Return the flags that a heading names, such as "Do not ship"."""
-    return tuple(entry for entry in state_words()["flag"] if _is(heading, entry))
+    """Return the flags that a heading names, such as "Do not ship", or the state that it is."""
+    words = state_words()
+    found = tuple(entry for entry in words["flag"] if _is(heading, entry))
+    return found or tuple(filter(None, [words["named"].get(heading)]))
 
 
 def _states(
@@ -344,8 +346,11 @@ def _states(
     if not kinds:
         return None
     made = _of_kinds(column, kinds, handled, reported)
-    # In a column of other words, too, a cell that is not known is no warning.
-    of_orders = state_words()["of_orders"].issuperset(heading.split())
+    # In a column of other words, too, a cell that is not known is no warning. "Estado" alone may be
+    # that of the address.
+    of_orders = state_words()["of_orders"].issuperset(heading.split()) and (
+        not {"state", "country"}.intersection(recognise([column.name]).roles)
+    )
     return made if kinds & {"state", "payment"} and of_orders else replace(made, is_expected=None)
 
 
@@ -393,8 +398,10 @@ def _flag(
             meaning = _meaning(column, entry)
             if entry.get("when") == "blank":
                 return StateColumn(column, _no_meaning, meaning)
-            if entry.get("when") == "yes":
-                return StateColumn(column, partial(_affirmed, meaning=meaning, yes=words["yes"]))
+            if entry.get("when") in ("yes", "said"):
+                days = entry["when"] == "said"
+                said = partial(_affirmed, meaning=meaning, yes=words["yes"], or_a_day=days)
+                return StateColumn(column, said)
             denies = entry.get("when") == "no"
             read = partial(
                 _denied if denies else _filled, meaning=meaning, neutral=words["neutral"]
@@ -418,8 +425,15 @@ def _denied(cell: Cell, *, meaning: _Meaning, neutral: frozenset[str]) -> _Meani
     return meaning if cell.text and says_no else None
 
 
-def _affirmed(cell: Cell, *, meaning: _Meaning, yes: Collection[str]) -> _Meaning | None:
-    return meaning if cell.text in yes else None
+def _affirmed(
+    cell: Cell, *, meaning: _Meaning, yes: Collection[str], or_a_day: bool
+) -> _Meaning | None:
+    day = or_a_day and _DAY.match(cell.text)
+    return meaning if cell.text in yes or day else None
+
+
+_DAY: Final = re.compile(r"[0-9]{1,4} [0-9]{1,2} [0-9]{1,4}\b")
+"""The plain text of a day: "2026-11-20 10:15" is "2026 11 20 10 15"."""
 
 
 _SAYS_NO: Final = frozenset({"failed", "fail", "pending", "unverified", "invalid", "not verified"})

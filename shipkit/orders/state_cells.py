@@ -56,12 +56,27 @@ def _without(text: str, word: str) -> str:
 
 
 def _bit(cell: str) -> str | None:
-    """Return "0" or "1" for a cell that is one of them as a number: 0.0 of pandas, 1.00."""
+    """Return "0" or "1" for a cell that is one of them: 0.0 of pandas, 1.00, or a sign: ✓, ×."""
+    sign = _signs().get(cell.strip())
+    if sign is not None:
+        return sign
     try:
         number = float(cell)
     except ValueError:
         return None
     return str(int(number)) if number in (0, 1) else None
+
+
+@cache
+def _signs() -> Mapping[str, str]:
+    """Return the signs that people write for yes and no, which have no letter: ✓ -> "1"."""
+    values = word_file("values")
+    return {
+        sign: bit
+        for answer, bit in (("no", "0"), ("yes", "1"))
+        for sign in values[answer]
+        if not plain(sign) or sign == "〇"
+    }
 
 
 def meaning_of(cell: Cell, meanings: Sequence[Entry]) -> Entry | None:
@@ -168,10 +183,11 @@ def state_words() -> dict[str, Any]:
     given, values = word_file("order_states"), word_file("values")
     expected = _plainly(given["expected"])
     denials = frozenset(expected["denials"])
+    noes = [word for word in values["no"] if not word[0].isdigit()]
     parts = {part for word in expected["words"] for part in word.split()}
     return {
-        "neutral": frozenset(_plainly(word_file("instructions")["neutral"])) | {""},
-        "yes": frozenset(_plainly([*values["yes"], *values["settled"]])),
+        "neutral": frozenset(_plainly([*word_file("instructions")["neutral"], *noes])) | {""},
+        "yes": frozenset(_plainly([*values["yes"], *values["settled"]])) - {""},
         "expected": expected["words"],
         "denials": denials,
         "denying_signs": frozenset(expected["denying_signs"]),
@@ -182,7 +198,20 @@ def state_words() -> dict[str, Any]:
         "meaning": [_meant(entry, given["groups"]) for entry in given["meaning"]],
         "flag": [_plainly(entry) for entry in given["flag"]],
         "unnamed": _unnamed(given, expected["words"]),
+        "named": _named(given),
     }
+
+
+def _named(given: Entry) -> Mapping[str, Entry]:
+    """Return the states that a heading may be by itself: "Vorbestellung", "暂停发货"."""
+    unclear = {plain(word) for word in given["unnamed"]["unclear"]}
+    found: dict[str, Entry] = {}
+    for meaning in given["meaning"]:
+        of_orders = {"state", "way"}.intersection(meaning["columns"]) and "state" in meaning
+        if of_orders and "match" not in meaning and "unless_role" not in meaning:
+            for word in {*map(plain, meaning["words"])} - unclear:
+                found.setdefault(word, {**meaning, "when": "said"})
+    return found
 
 
 def _unnamed(given: Entry, expected: Collection[str]) -> Entry:

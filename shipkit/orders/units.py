@@ -87,10 +87,16 @@ WEIGHTS: Final = UnitScale(
     _words(
         "lb",
         {
-            "lb": "lb lbs pound pounds lbr libra libras",
-            "oz": "oz ozs ounce ounces onz onza onzas",
-            "kg": "kg kgs kilo kilos kilogram kilograms kgm kilogramm kilogramo kilogramos",
-            "g": "g gr grs gm gms gram grams grm gramm gramme grammes gramo gramos",
+            "lb": "lb lbs pound pounds lbr libra libras 磅 ポンド 파운드",
+            "oz": "oz ozs ounce ounces onz onza onzas 盎司 オンス 온스",
+            "kg": (
+                "kg kgs kilo kilos kilogram kilograms kgm kilogramm kilogramo kilogramos quilos "
+                "chilogrammi 公斤 千克 キロ キログラム 킬로 킬로그램 кг"
+            ),
+            "g": (
+                "g gr grs gm gms gram grams grm gramm gramme grammes gramo gramos gramas grammi "
+                "克 公克 グラム 그램 г гр"
+            ),
         },
     ),
 )
