@@ -51,6 +51,7 @@ from shipkit.purchasing.result import (
 from shipkit.purchasing.run import look_again
 from shipkit.purchasing.run.handle import Follower, RunHandle
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.void_notes import void_notes
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 
@@ -346,6 +347,9 @@ class Job(HandoverMembers, html.Shown):
     def void(self, clause: str | None = None, *, all: bool = False) -> pd.DataFrame:  # noqa: A002 - the public name
         """Void labels that were bought, for a refund by the carrier. Safe to repeat.
 
+        Before it is asked, a warning has the labels that are older than the carrier's limit, on a
+        manifest, or in a pickup that stays booked.
+
         Parameters
         ----------
         clause
@@ -395,7 +399,10 @@ class Job(HandoverMembers, html.Shown):
         if not rows:
             self._refuse_other_account()
             return to_frame(table.take(pa.array(chosen, pa.int64())))
-        outcome = self.connection.run(recovery.void_rows(self.store, self._accounts(), rows))
+        accounts = self._accounts()
+        for note in void_notes(self.store, rows):
+            warnings.warn(note, UserWarning, stacklevel=2)
+        outcome = self.connection.run(recovery.void_rows(self.store, accounts, rows))
         recovery.refuse_silence(outcome)
         # What the ledger says of a row that lost some of its labels has the answer.
         words = {row: e for row, e in outcome.refused.items() if row not in outcome.in_part}
