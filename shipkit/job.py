@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -396,12 +396,13 @@ class Job(HandoverMembers, html.Shown):
             for row in chosen
             if states[row] == RowState.SHIPPED or refunds[row] in Refund.owed()
         ]
+        notes = void_notes(self.store, chosen)
         if not rows:
             self._refuse_other_account()
+            _warn(notes)
             return to_frame(table.take(pa.array(chosen, pa.int64())))
         accounts = self._accounts()
-        for note in void_notes(self.store, rows):
-            warnings.warn(note, UserWarning, stacklevel=2)
+        _warn(notes)
         outcome = self.connection.run(recovery.void_rows(self.store, accounts, rows))
         recovery.refuse_silence(outcome)
         # What the ledger says of a row that lost some of its labels has the answer.
@@ -758,6 +759,11 @@ def _own_carriers(store: JobStore) -> str | dict[str, str]:
     """Return the carrier of a job, or those of its accounts by name."""
     manifest = store.manifest
     return {each.name: each.carrier for each in manifest.accounts} or manifest.carrier
+
+
+def _warn(notes: Sequence[str]) -> None:
+    for note in notes:
+        warnings.warn(note, UserWarning, stacklevel=3)
 
 
 def _now() -> dt.datetime:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import pyarrow as pa
 
@@ -21,9 +22,11 @@ from shipkit.state import RowState
 
 __all__ = ["void_notes"]
 
+_UNSURE: Final = (RowState.IN_FLIGHT, RowState.IN_DOUBT, RowState.REVIEW)
+
 
 def void_notes(store: JobStore, rows: Sequence[int]) -> list[str]:
-    """Return what to know before the labels of rows are voided; rows that have none do not count.
+    """Return what to know before the labels of rows are voided, and of rows that stay as they are.
 
     Parameters
     ----------
@@ -33,13 +36,23 @@ def void_notes(store: JobStore, rows: Sequence[int]) -> list[str]:
     table = store.results().select(["state", "seller", "carrier", "shipped_at"])
     states = table.column("state").to_pylist()
     bought = [row for row in rows if states[row] == RowState.SHIPPED]
+    unsure = sum(states[row] in _UNSURE for row in rows)
+    notes = [_not_settled(unsure)] if unsure else []
     if not bought:
-        return []
+        return notes
     return [
+        *notes,
         *_too_old(store, table.take(pa.array(bought, pa.int64()))),
         *_on_manifests(store, set(bought)),
         *_in_pickups(store, set(bought)),
     ]
+
+
+def _not_settled(count: int) -> str:
+    return (
+        f"{counted(count, 'shipment')} may have paid labels and {'is' if count == 1 else 'are'} "
+        "not voided: resuming looks up those in doubt, and a decision settles those in review."
+    )
 
 
 def _too_old(store: JobStore, labels: pa.Table) -> Iterator[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from shipkit.carriers import registry
@@ -98,6 +100,16 @@ def test_a_pickup_on_another_day_is_named(bought):
     second = job.pickup(MONDAY + dt.timedelta(days=1), clause="row_number = 1")
     named = f"1 shipment of it is in the pickup {first.number} on {MONDAY}, too"
     assert second.warnings == (named,)
+
+
+def test_rows_that_may_have_paid_labels_are_named():
+    states = ["review", "in_doubt", "failed", "voided"]
+    empty = [None] * len(states)
+    table = pa.table({"state": states, "seller": empty, "carrier": empty, "shipped_at": empty})
+    store = SimpleNamespace(results=lambda: table)
+    [note] = notes.void_notes(store, range(4))
+    assert note.startswith("2 shipments may have paid labels and are not voided")
+    assert notes.void_notes(store, [2, 3]) == []
 
 
 def test_labels_on_a_manifest_are_named(bought):
