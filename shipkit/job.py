@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +51,7 @@ from shipkit.purchasing.result_frames import (
 from shipkit.purchasing.run import look_again
 from shipkit.purchasing.run.handle import Follower, RunHandle
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.void_notes import void_notes
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 
@@ -346,6 +347,9 @@ class Job(HandoverMembers, html.Shown):
     def void(self, clause: str | None = None, *, all: bool = False) -> pd.DataFrame:  # noqa: A002 - the public name
         """Void labels that were bought, for a refund by the carrier. Safe to repeat.
 
+        Before it is asked, a warning has the labels that are older than the carrier's limit, on a
+        manifest, or in a pickup that stays booked.
+
         Parameters
         ----------
         clause
@@ -392,10 +396,14 @@ class Job(HandoverMembers, html.Shown):
             for row in chosen
             if states[row] == RowState.SHIPPED or refunds[row] in Refund.owed()
         ]
+        notes = void_notes(self.store, chosen)
         if not rows:
             self._refuse_other_account()
+            _warn(notes)
             return to_frame(table.take(pa.array(chosen, pa.int64())))
-        outcome = self.connection.run(recovery.void_rows(self.store, self._accounts(), rows))
+        accounts = self._accounts()
+        _warn(notes)
+        outcome = self.connection.run(recovery.void_rows(self.store, accounts, rows))
         recovery.refuse_silence(outcome)
         # What the ledger says of a row that lost some of its labels has the answer.
         words = {row: e for row, e in outcome.refused.items() if row not in outcome.in_part}
@@ -751,6 +759,11 @@ def _own_carriers(store: JobStore) -> str | dict[str, str]:
     """Return the carrier of a job, or those of its accounts by name."""
     manifest = store.manifest
     return {each.name: each.carrier for each in manifest.accounts} or manifest.carrier
+
+
+def _warn(notes: Sequence[str]) -> None:
+    for note in notes:
+        warnings.warn(note, UserWarning, stacklevel=3)
 
 
 def _now() -> dt.datetime:

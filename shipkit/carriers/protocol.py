@@ -13,7 +13,7 @@ and missing is refused before the carrier is used (:func:`shipkit.carriers.regis
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, cast, runtime_checkable
 
 import pyarrow as pa
@@ -161,6 +161,9 @@ class Capabilities:
     """Checks addresses: :class:`ValidatesAddresses`."""
     refund_state: bool = False
     """Decides about the money of a voided label later: :class:`RefundsLater`."""
+    void_days: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """Days after the purchase in which labels can be voided, by who moves the parcel ("usps").
+    Who voids later is warned before the carrier is asked. Left out: no limit is published."""
     landed_cost: bool = False
     """Estimates what customs would take: :class:`EstimatesDuties`."""
     transit_times: bool = False

@@ -476,13 +476,17 @@ def _show_preview(args: Namespace, console: Console) -> End:
 def _would_void(job: Job, args: Namespace, console: Console) -> End:
     from shipkit.orders.where import matching
     from shipkit.plan.preview import to_frame
+    from shipkit.purchasing.void_notes import void_notes
 
     table = job.store.results()
-    frame = to_frame(table.take(list(matching(table, args.where, {}))) if args.where else table)
+    rows = list(matching(table, args.where, {})) if args.where else range(table.num_rows)
+    frame = to_frame(table.take(list(rows)))
     shipped = frame[frame["state"] == "shipped"]
     lines = [
         [r["row_number"], r["order_id"], r["tracking_number"]] for r in shipped.to_dict("records")
     ]
     console.table(["row", "order", "tracking number"], lines, right=("row",))
+    for note in void_notes(job.store, rows):
+        console.note(note)
     console.say(f"Dry run: {counted(len(shipped), 'shipment')} would be voided.")
     return End(job_id=job.job_id, facts={"would_void": len(shipped), "dry_run": True})

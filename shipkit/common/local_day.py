@@ -26,7 +26,7 @@ from shipkit.errors import SettingsError
 if TYPE_CHECKING:
     from shipkit.models import Address
 
-__all__ = ["local_day", "local_days", "time_zone"]
+__all__ = ["local_day", "local_days", "time_zone", "zone_of"]
 
 _DATA: Final = Path(__file__).parent / "data" / "time_zones.toml"
 
@@ -77,7 +77,18 @@ def local_days(
 
 def time_zone(place: Address) -> ZoneInfo | None:
     """Return the time zone of an address, None where it does not tell: the machine's is meant."""
-    name = _zone_name(place.country, place.state or "", place.postal_code or "")
+    return zone_of(place.country, place.state or "", place.postal_code or "")
+
+
+def zone_of(country: str, state: str, postal_code: str) -> ZoneInfo | None:
+    """Return the time zone of a place, None where its parts do not tell; no country is the US.
+
+    Examples
+    --------
+    >>> zone_of("", "TX", "77315"), zone_of("", "", "")
+    (zoneinfo.ZoneInfo(key='America/Chicago'), None)
+    """
+    name = _zone_name(country, state, postal_code)
     return None if name is None else ZoneInfo(name)
 
 

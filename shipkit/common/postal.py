@@ -18,7 +18,14 @@ from typing import Any, Final, NamedTuple
 from shipkit.common.address_formats import address_format
 from shipkit.common.places import US_DOMAIN, country_code3
 
-__all__ = ["PostalFormat", "PostalReading", "has_no_codes", "postal_format", "read_postal_code"]
+__all__ = [
+    "PostalFormat",
+    "PostalReading",
+    "has_no_codes",
+    "postal_format",
+    "read_postal_code",
+    "territories",
+]
 
 _DATA: Final = Path(__file__).parent / "data" / "postal.toml"
 _DASHES: Final = str.maketrans("‐‑‒–—―−", "-------")
@@ -57,6 +64,18 @@ def has_no_codes(country: str) -> bool:
     """Return whether addresses of a country have no postal code."""
     known = country not in US_DOMAIN and bool(address_format(country))
     return known and postal_format(country) is None and country not in _facts()["lately"]
+
+
+def territories(country: str) -> list[tuple[str, str]]:
+    """Return how codes begin that are of a place with a code of its own, and that place.
+
+    Examples
+    --------
+    >>> territories("DK")
+    [('39', 'Greenland (GL)')]
+    """
+    found = _facts()["territories"].get(country, ())
+    return [(start, f"{name} ({code})") for start, code, name in found]
 
 
 @cache

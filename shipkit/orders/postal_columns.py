@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from shipkit.common.address_formats import region_code, region_zips
 from shipkit.common.places import US_DOMAIN
-from shipkit.common.postal import has_no_codes, postal_format
+from shipkit.common.postal import has_no_codes, postal_format, territories
 from shipkit.orders.expressions import choose, quote
 
 __all__ = ["postal_columns", "unusual_code"]
@@ -18,7 +18,8 @@ __all__ = ["postal_columns", "unusual_code"]
 def postal_columns(places: Iterable[tuple[str, str | None]]) -> str:
     """Return SQL of ``postal_ok``, ``postal_example``, ``postal_wanted``, ``postal_unused``.
 
-    And of ``region_ok``: whether the postal code is one of the state. Null where that is not known.
+    Of ``region_ok``: whether the postal code is one of the state. Null where that is not known.
+    And of ``territory``: the place with a code of its own that the postal code is of, else null.
 
     Parameters
     ----------
@@ -45,8 +46,22 @@ def postal_columns(places: Iterable[tuple[str, str | None]]) -> str:
             AS postal_wanted,
         {choose("country", dict.fromkeys(without, "postal_code IS NOT NULL"), "false")}
             AS postal_unused,
-        {_region_fits(pairs)} AS region_ok
+        {_region_fits(pairs)} AS region_ok,
+        {choose("country", _territories(pairs), "NULL::VARCHAR")} AS territory
     """
+
+
+def _territories(pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """Return SQL of the territory that a postal code is of, by the country it is written with."""
+    found = {}
+    for country in sorted({country for country, _ in pairs}):
+        cases = " ".join(
+            f"WHEN starts_with(upper(postal_code), {quote(start)}) THEN {quote(place)}"
+            for start, place in territories(country)
+        )
+        if cases:
+            found[country] = f"CASE {cases} END"
+    return found
 
 
 def unusual_code(countries: Iterable[str]) -> str:

@@ -184,6 +184,40 @@ def test_an_event_without_a_moment_stays_next_to_its_neighbor_when_others_are_so
     ]
 
 
+@pytest.mark.parametrize(
+    ("place", "given", "shown"),
+    [
+        ({"city": "HOUSTON", "state": "TX"}, "2026-12-01T05:30:00Z", "2026-11-30 23:30:00"),
+        ({"state": "TX", "zip": "79901"}, "2026-07-01T05:30:00Z", "2026-06-30 23:30:00"),
+        ({"city": "Berlin", "country": "DE"}, "2026-12-01T05:30:00Z", "2026-12-01 06:30:00"),
+        ({"city": "HOUSTON", "state": "TX"}, "2026-12-01T05:30:00-06:00", "2026-12-01 05:30:00"),
+        # EasyPost does not know the place: the carrier's local time is called UTC.
+        ({"city": "BERLIN", "zip": "10119"}, "2026-12-01T05:30:00Z", "2026-12-01 05:30:00"),
+        ({}, "2026-12-01T05:30:00Z", "2026-12-01 05:30:00"),
+        (None, "2026-12-01T05:30:00Z", "2026-12-01 05:30:00"),
+    ],
+)
+def test_events_of_easypost_are_by_the_clock_of_their_place(
+    place: Any, given: str, shown: str
+) -> None:
+    """As UPS and USPS have them. Times in UTC were shown as if they were local."""
+    detail = {"status": "delivered", "datetime": given, "tracking_location": place}
+    tracker = {"status": "delivered", "tracking_details": [detail], "updated_at": given}
+    found = tracking_line("1", tracker)
+    assert (str(found["updated_at"]), str(found["events"][0]["happened_at"])) == (shown, shown)
+    assert str(found["delivery_date"]) == shown[:10], "delivered, whatever day was planned"
+
+
+def test_the_planned_day_of_easypost_is_that_of_the_place() -> None:
+    planned = {"status": "in_transit", "est_delivery_date": "2026-12-04T02:00:00Z"}
+    assert str(tracking_line("1", planned)["delivery_date"]) == "2026-12-04"
+    local = {"carrier_detail": {"est_delivery_date_local": "2026-12-03"}}
+    assert str(tracking_line("1", {**planned, **local})["delivery_date"]) == "2026-12-03"
+    assert (
+        tracking_line("1", {**planned, "updated_at": "2026-12-01T00:00:00Z"})["updated_at"] is None
+    )
+
+
 def test_moments_of_several_time_zones_are_compared_as_moments() -> None:
     before = {**NEWEST_FIRST[0], "message": "Before", "datetime": "2024-07-19T06:00:00+02:00"}
     after = {**NEWEST_FIRST[0], "message": "After", "datetime": "2024-07-19T05:00:00Z"}

@@ -49,7 +49,8 @@ def test_bought_labels_are_on_one_manifest_and_voided_ones_are_not(bought, sandb
     assert path.name.endswith(f"{made[0].number}.pdf")
     again = job.manifest()
     assert [each.number for each in again] == [made[0].number]
-    kept = job.void("order_id = 'SO-1'")
+    with pytest.warns(UserWarning, match="on a manifest"):
+        kept = job.void("order_id = 'SO-1'")
     assert kept["error_message"][0].endswith(f"{made[0].number}, and cannot be voided.")
     assert f"{made[0].number} | {TODAY} | 3 labels" in repr(made)
 

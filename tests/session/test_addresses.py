@@ -113,6 +113,17 @@ WRONG: list[tuple[str, str, dict[str, str]]] = [
     ("postal_code_format", "error", {"country": "CA", "state": "ON", "city": "X", "code": "90210"}),
     ("postal_code_not_used", "warning", {"country": "HK", "city": "Central", "code": "90210"}),
     ("postal_code_not_used", "warning", {"country": "AE", "city": "Dubai", "code": "12345"}),
+    *(
+        ("country_of_territory", "warning", {"country": country, "city": city, "code": code})
+        for country, city, code in (
+            ("FR", "Pointe-à-Pitre", "97110"),
+            ("France", "Saint-Denis", "97400"),
+            ("GB", "St Helier", "JE2 3AB"),
+            ("DK", "Nuuk", "3900"),
+            ("FI", "Mariehamn", "22100"),
+            ("IT", "San Marino", "47890"),
+        )
+    ),
     (
         "state_postal_mismatch",
         "error",

@@ -293,6 +293,11 @@ def test_a_reference_by_key_is_named(shop):
 
 WARNED = [
     (
+        "country_of_territory",
+        "ship_to.country",
+        {**ABROAD, "country": "FR", "city": "Saint-Denis", "postal_code": "97400"},
+    ),
+    (
         "postal_code_not_used",
         "ship_to.postal_code",
         {**ABROAD, "country": "HK", "city": "Kowloon", "postal_code": "10001"},

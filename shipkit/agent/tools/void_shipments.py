@@ -90,6 +90,7 @@ def void_shipments(run: ToolRun[VoidArguments]) -> Answer:
 def ask_to_void(run: ToolRun[VoidArguments]) -> PermissionRequest | None:
     """Ask a person before labels become invalid: they may already be on parcels."""
     from shipkit.orders import where
+    from shipkit.purchasing.void_notes import void_notes
 
     session = run.session
     table = session.store.results()
@@ -99,6 +100,7 @@ def ask_to_void(run: ToolRun[VoidArguments]) -> PermissionRequest | None:
     count = sum(states[row] == "shipped" for row in found)
     if not count:
         return None
+    said += void_notes(session.store, list(found))
     void = run.terminal_command(f"void {session.job_id}")
     return PermissionRequest(
         f"Void {counted(count, 'bought label')} of {session.job_id} on "

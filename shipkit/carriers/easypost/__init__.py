@@ -26,6 +26,7 @@ CAPABILITIES = Capabilities(
     validate_address=True,
     shop_table=True,
     refund_state=True,
+    void_days={"usps": 30, "ups": 90, "fedex": 90},  # docs.easypost.com, Shipping Refund
     manifest=True,
     pickup=True,
     most_on_manifest=1_000,  # of a batch, which each form is one of

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from shipkit.carriers.easypost.shipment_answer import rewritten
 from shipkit.carriers.tracking import is_returned, latest_first
+from shipkit.common.local_day import zone_of
 from shipkit.models import Address, AddressCheck
 
 __all__ = ["address_check", "tracking_line"]
@@ -49,8 +50,8 @@ def tracking_line(number: str, tracker: Mapping[str, Any] | None) -> dict[str, A
         "status_code": code,
         "description": text,
         "place": _place(last),
-        "updated_at": _time(last.get("datetime") or tracker.get("updated_at")),
-        "delivery_date": _day(tracker.get("est_delivery_date")),
+        "updated_at": _local_time(last),
+        "delivery_date": _delivery_date(tracker, last, delivered=status == "delivered"),
         "delivered": status == "delivered",
         "problem": None,
         "events": [_event(each) for each in details],
@@ -64,7 +65,7 @@ def _event(detail: Mapping[str, Any]) -> dict[str, Any]:
         "status_code": code,
         "description": str(detail.get("message") or "") or None,
         "place": _place(detail) or None,
-        "happened_at": _time(detail.get("datetime")),
+        "happened_at": _local_time(detail),
     }
 
 
@@ -113,14 +114,44 @@ def address_check(
     return AddressCheck(status="corrected", residential=residential, candidates=(found,))
 
 
-def _time(value: Any) -> dt.datetime | None:
+def _local_time(detail: Mapping[str, Any]) -> dt.datetime | None:
+    """Return when an event happened, by the clock of its place as other carriers have it.
+
+    EasyPost makes a moment of the carrier's local time where it knows the place well enough, and
+    says UTC of that local time where it does not (docs.easypost.com, Trackers).
+    """
+    moment = _moment(detail.get("datetime"))
+    if moment is not None and moment.utcoffset() == dt.timedelta():
+        zone = _zone(detail)
+        moment = moment if zone is None else moment.astimezone(zone)
+    return None if moment is None else moment.replace(tzinfo=None, microsecond=0)
+
+
+def _zone(detail: Mapping[str, Any]) -> dt.tzinfo | None:
+    place = detail.get("tracking_location")
+    place = place if isinstance(place, dict) else {}
+    country, state, code = (str(place.get(name) or "") for name in ("country", "state", "zip"))
+    # Recorded: places in the US without a country. A bare postal code may be of any country.
+    if not country and zone_of("US", state, "") is None:
+        return None
+    return zone_of(country, state, code)
+
+
+def _delivery_date(
+    tracker: Mapping[str, Any], last: Mapping[str, Any], *, delivered: bool
+) -> dt.date | None:
+    """Return the day of the delivery, before it the planned one by the calendar of its place."""
+    done = _local_time(last) if delivered else None
+    if done is not None:
+        return done.date()
+    detail = tracker.get("carrier_detail")
+    local = detail.get("est_delivery_date_local") if isinstance(detail, dict) else None
+    planned = _moment(local) or _moment(tracker.get("est_delivery_date"))
+    return planned.date() if planned else None
+
+
+def _moment(value: Any) -> dt.datetime | None:
     try:
-        found = dt.datetime.fromisoformat(str(value)) if value else None
+        return dt.datetime.fromisoformat(str(value)) if value else None
     except ValueError:
         return None
-    return None if found is None else found.replace(tzinfo=None, microsecond=0)
-
-
-def _day(value: Any) -> dt.date | None:
-    found = _time(value)
-    return found.date() if found else None

@@ -50,6 +50,7 @@ def check_card(card: RateCard) -> None:
             fix="Give it another name.",
         )
     known = set(PARTS)
+    filled = {"base"}
     for rule in card.surcharges:
         if rule.area is not None and rule.area not in card.areas:
             raise RateCardError(
@@ -62,7 +63,15 @@ def check_card(card: RateCard) -> None:
                 "part and no earlier surcharge.",
                 fix="Put it after what it refers to.",
             )
+        # Of another part, to which this card adds nothing, it may be as the contract has it.
+        if set(rule.of) == {rule.part} and rule.part not in filled:
+            raise RateCardError(
+                f"Surcharge {rule.name!r} is percent of {rule.part}, its own part, to which "
+                "nothing before it adds: it would always be 0.",
+                fix='Write what it is a percentage of: of = ["base"].',
+            )
         known.add(rule.name)
+        filled.add(rule.part)
     for table, key, what in (
         (card.rates, ["service", "zone", "lb"], "prices for one service, zone and weight"),
         (card.ounces, ["service", "zone", "oz"], "prices for one service, zone and ounces"),

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shipkit.carriers.ratecard import PARTS, RateCard, Surcharge, share
+from shipkit.carriers.ratecard.unpriced import unpriced_of
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, Parcel, Rate, Shipment
 
@@ -178,6 +179,7 @@ def quote_one(card: RateCard, shipment: Shipment, origin: Address, as_of: dt.dat
         delivery_date=None
         if days is None or shipment.ship_date is None
         else add_business_days(shipment.ship_date, days),
+        warnings=unpriced_of(card, shipment),
         **{f"{part}_cents": cents for part, cents in parts.items()},
     )
 

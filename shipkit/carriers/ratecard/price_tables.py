@@ -20,6 +20,7 @@ from shipkit.carriers.quoting import best_of
 from shipkit.carriers.ratecard.card_database import card_database, card_tables
 from shipkit.carriers.ratecard.parcel_rows import parcels_apart, parcels_joined
 from shipkit.carriers.ratecard.price_sql import statement
+from shipkit.carriers.ratecard.unpriced import unpriced_in
 from shipkit.common.kept_plans import SMALL, run_small
 from shipkit.common.row_order import in_order
 from shipkit.common.spill import bounded
@@ -80,8 +81,9 @@ def quote_table(
         "service": service,
         **{
             name: pa.repeat(pa.scalar(text), n)
-            for name, text in (("currency", card.currency), ("cost_basis", basis), ("warnings", ""))
+            for name, text in (("currency", card.currency), ("cost_basis", basis))
         },
+        "warnings": unpriced_in(card, table),
         # A card says nothing of taxes, and of no other price than its own.
         **{name: pa.nulls(n, pa.int64()) for name in ("tax_cents", "list_cents")},
     }

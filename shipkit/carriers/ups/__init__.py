@@ -28,6 +28,7 @@ CAPABILITIES = Capabilities(
     shop_table=True,
     landed_cost=True,
     pickup=True,
+    void_days={"ups": 28},  # online, by the FAQ of ups.com; by phone later
     instead_of_manifest="UPS has no SCAN form: it has the data of each label since it was bought, "
     "and the driver scans the parcels one by one.",
     multi_parcel=True,

@@ -34,6 +34,11 @@ class UpsPickups:
         """Book a pickup, or find the one that was asked for before by our reference."""
         if asked_before:
             found = await self._pending(request)
+            if found is not None and found[2] == pickup_requests.CANCELED:
+                raise AnswerLost(
+                    f"UPS lists the pickup {found[0]} as canceled.",
+                    fix="If you canceled it on ups.com: pickup.forget().",
+                )
             if found is not None:
                 return BookedPickup(found[0])
             raise AnswerLost(
@@ -50,16 +55,20 @@ class UpsPickups:
         found = await self._pending(request)
         if found is None:
             return f"UPS does not list {booked.number}: it lists pickups of today and tomorrow"
-        return found[1]
+        return "canceled" if found[2] == pickup_requests.CANCELED else found[1]
 
     async def cancel_pickup(
         self,
-        request: PickupRequest,  # noqa: ARG002 - the number is enough
+        request: PickupRequest,
         booked: BookedPickup,
         *,
         asked_before: bool,
     ) -> None:
-        """Cancel a pickup by its number."""
+        """Cancel a pickup by its number, or find it canceled in UPS's list."""
+        if asked_before:
+            found = await self._pending(request)
+            if found is not None and found[2] == pickup_requests.CANCELED:
+                return
         try:
             await self._client.ask(pickup_requests.cancel_request(booked.number))
         except CarrierRejected as refused:
@@ -72,6 +81,6 @@ class UpsPickups:
                 carrier_code=refused.carrier_code,
             ) from refused
 
-    async def _pending(self, request: PickupRequest) -> tuple[str, str] | None:
+    async def _pending(self, request: PickupRequest) -> tuple[str, str, str] | None:
         body = await self._client.ask(pickup_requests.pending_request(self.identity.account))
         return read_answer(pickup_requests.pending_of, body).get(request.reference)

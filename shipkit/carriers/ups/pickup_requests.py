@@ -22,6 +22,7 @@ from shipkit.carriers.ups.wire import VERSION, Request
 from shipkit.models import Address, Money
 
 __all__ = [
+    "CANCELED",
     "booked_of",
     "cancel_request",
     "create_request",
@@ -48,6 +49,10 @@ _LENGTHS: Final = {"CompanyName": 27, "ContactName": 22, "SpecialInstruction": 5
 _STREET, _PLACE = 73, 50  # Pickup.yaml, AddressLine; City and StateProvince
 _OVERWEIGHT_LB: Final = 70
 _MOST: Final = 999
+
+CANCELED: Final = "007"
+"""A pending pickup that is canceled (the status codes of UPS's older Pickup guide). Others: 001
+received, 002 with the driver, 003 done, 004 not done, 005 late, 008 invalid, 012 in work."""
 
 
 def rate_request(request: PickupRequest, account: str) -> Request:
@@ -169,13 +174,14 @@ def booked_of(answer: Any) -> BookedPickup:
         return BookedPickup(number, warnings=(f"UPS's answer has {unreadable}",))
 
 
-def pending_of(answer: Any) -> dict[str, tuple[str, str]]:
-    """Return reference -> number and status of each pickup that is pending."""
+def pending_of(answer: Any) -> dict[str, tuple[str, str, str]]:
+    """Return reference -> number, status and its code of each pickup that is pending."""
     rows = listed(at(answer, "PickupPendingStatusResponse", "PendingStatus"))
     return {
         text_of(row.get("ReferenceNumber")): (
             text_of(row.get("PRN")),
             text_of(row.get("PickupStatusMessage")),
+            text_of(row.get("OnCallStatusCode")),
         )
         for row in rows
         if text_of(row.get("PRN"))

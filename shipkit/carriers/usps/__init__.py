@@ -28,6 +28,8 @@ CAPABILITIES = Capabilities(
     transit_times=True,
     manifest=True,
     pickup=True,
+    # USPS's API files have no limit; this is what its resellers state (EasyPost, Pitney Bowes).
+    void_days={"usps": 30},
     most_on_manifest=40_000,
     multi_parcel=True,
     recovery="idempotency_key",

@@ -7,6 +7,7 @@ Saturday; the time is the letter carrier's.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.usps.label_request import domestic_address
 from shipkit.carriers.usps.mail_classes import SERVICES, is_domestic
 from shipkit.carriers.usps.usps_client import UspsClient
+from shipkit.common.local_day import local_day
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import Money
 
@@ -30,6 +32,7 @@ _TYPES: Final = {
 }
 _COMMENT: Final = 255
 _SUNDAY: Final = 6
+_AHEAD: Final = dt.timedelta(days=365)
 _HOURS: Final = "USPS comes with the mail of the day, at no hour of your choice"
 
 
@@ -41,6 +44,8 @@ class UspsPickups:
     async def pickup(self, request: PickupRequest) -> PickupOffer:
         """Return that USPS comes, for nothing. Raises CarrierRejected where it does not."""
         address = pickup_body(request)["pickupAddress"]["address"]
+        if request.day > local_day(request.address) + _AHEAD:
+            raise refuse("day", "USPS picks up within a year from today.", "Choose another day.")
         await self._client.ask("GET", f"{_PATH}/eligibility", params=address)
         return PickupOffer(Money.from_cents(0), warnings=(_HOURS,))
 

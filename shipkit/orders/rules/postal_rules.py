@@ -59,6 +59,17 @@ POSTAL_RULES: Final = (
         fix="Check the country; leave the cell empty if it is right.",
         severity="warning",
     ),
+    Rule(
+        code="country_of_territory",
+        field="ship_to.country",
+        fails="territory IS NOT NULL AND postal_ok",
+        value="country",
+        problem="""'postal code ' || postal_code || ' is in ' || territory
+        || ', which carriers have as a country of its own, and the country is ' || country""",
+        fix="Write the code of that place as the country: services and customs papers depend on "
+        "it. A label may be refused otherwise.",
+        severity="warning",
+    ),
     *(
         Rule(
             code="state_postal_mismatch",

@@ -162,7 +162,7 @@ class HandoverMembers(ABC):
             The carrier is not set up for the job's own account. Nothing was asked.
         """
         self._refuse_while_running()
-        wish = PickupWish(_day(day), _time(ready), _time(close), place, instructions)
+        wish = PickupWish(_day(day), _time(ready), _time(close), place, instructions or "")
         table = self.store.results()
         chosen = _matching(table, clause)
         states = table.column("state").to_pylist()

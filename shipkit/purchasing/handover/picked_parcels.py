@@ -15,6 +15,7 @@ from shipkit.carriers.after_purchase import (
     PickupRequest,
     pickup_booker,
 )
+from shipkit.common.words import counted
 from shipkit.errors import InputError
 from shipkit.models import Address, Shipment
 from shipkit.purchasing.account import account_of
@@ -56,9 +57,16 @@ class PickedParcels:
             )
         table = store.results()
         states = table.column("state").to_pylist()
-        if not rows or not (anyhow or all(states[row] == RowState.SHIPPED for row in rows)):
+        if not rows:
             raise InputError(
                 "No bought parcels were chosen.", fix="Book a pickup for labels that are bought."
+            )
+        gone = sum(states[row] != RowState.SHIPPED for row in rows)
+        if gone and not anyhow:
+            raise InputError(
+                f"{gone:,} of the {counted(len(rows), 'shipment')} of this pickup "
+                f"{'is' if gone == 1 else 'are'} no longer bought. Nothing was booked.",
+                fix="Ask for a new one: job.pickup(...).",
             )
         plan, entries = PlanRows(store.path), store.last_entries_of(rows)
         found = [(row, plan.one(row)) for row in rows]

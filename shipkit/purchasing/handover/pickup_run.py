@@ -256,9 +256,14 @@ async def _sent(
 
 
 async def status(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntry) -> str:
-    """Return what the carrier says about a pickup that is booked."""
+    """Return what the carrier says about a pickup that is booked.
+
+    One that is canceled is not asked about: carriers have it no longer, or list it as before.
+    """
     accounts = Accounts.of(carrier)
     require_account(store.manifest, accounts)
+    if pickup_book(store, texts=False).get(entry.reference, entry).state == "canceled":
+        return "canceled"
     booked, parcels = _demand_booked(entry), PickedParcels.known(store, accounts, entry)
     request = parcels.request(entry)
     return await parcels.account.pacer.repeat(lambda: parcels.booker.pickup_status(request, booked))

@@ -11,6 +11,7 @@ from shipkit.common import html
 from shipkit.common.words import counted
 from shipkit.models import Money
 from shipkit.purchasing.handover import pickup_run
+from shipkit.purchasing.handover.pickup_notes import pickup_notes
 from shipkit.purchasing.pickup_book import PickupEntry, pickup_book
 from shipkit.purchasing.store import JobStore
 
@@ -94,6 +95,7 @@ class Pickup(html.Shown):
             *self._entry.offer.warnings,
             *(booked.warnings if booked else ()),
             *((_CANCELING,) if asked else ()),
+            *pickup_notes(self._store, self._entry),
         )
 
     def book(self, *, confirm_total: Money | str | None = None) -> Pickup:

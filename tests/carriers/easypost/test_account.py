@@ -754,7 +754,7 @@ def test_parcels_are_tracked_by_the_trackers_of_their_labels(server, easypost, s
         "status_code": "in_transit",
         "description": "Arrived at USPS Facility",
         "place": "HOUSTON, TX",
-        "updated_at": dt.datetime(2026, 11, 28, 9, 30),  # noqa: DTZ001 - local time of the place
+        "updated_at": dt.datetime(2026, 11, 28, 3, 30),  # noqa: DTZ001 - local time of the place
         "delivery_date": dt.date(2026, 12, 1),
         "delivered": False,
         "problem": None,
@@ -764,7 +764,7 @@ def test_parcels_are_tracked_by_the_trackers_of_their_labels(server, easypost, s
                 "status_code": "in_transit",
                 "description": "Arrived at USPS Facility",
                 "place": "HOUSTON, TX",
-                "happened_at": dt.datetime(2026, 11, 28, 9, 30),  # noqa: DTZ001 - as above
+                "happened_at": dt.datetime(2026, 11, 28, 3, 30),  # noqa: DTZ001 - as above
             }
         ],
     }

@@ -1061,7 +1061,9 @@ class UpsServer:
                 "ServiceDate": one["PickupDateInfo"]["PickupDate"],
                 "PRN": number,
                 "OnCallStatusCode": one["state"],
-                "PickupStatusMessage": "Dispatched to driver",
+                "PickupStatusMessage": "Canceled"
+                if one["state"] == "007"
+                else "Dispatched to driver",
                 "ReferenceNumber": one["ReferenceNumber"],
             }
             for number, one in self.pickups.items()
@@ -1077,7 +1079,7 @@ class UpsServer:
 
     def _pickup_cancel(self, request: web.Request, body: Any) -> tuple[int, Any]:
         one = self.pickups.get(request.headers.get("Prn", ""))
-        if request.match_info["by"] != "02" or one is None:
+        if request.match_info["by"] != "02" or one is None or one["state"] == "007":
             return _error(400, "9510115", "Invalid PRN")
         one["state"] = "007"
         return 200, {

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 import shipkit as sk
-from shipkit.carriers.after_purchase import BookedPickup, BoughtLabels, PickupRequest
+from shipkit.carriers.after_purchase import BookedPickup, BoughtLabels, PickupOffer, PickupRequest
 from shipkit.carriers.ups.json_values import Unreadable
 from shipkit.carriers.ups.pickup_requests import (
     booked_of,
@@ -115,6 +115,26 @@ def test_without_a_price_of_its_own_the_list_price_is_shown(server: Any, shipmen
     assert offer.warnings == (
         "UPS shows the driver 27 characters of 'Alamo Goods and Ceramics of Texas'",
     )
+
+
+def test_what_is_canceled_at_ups_is_neither_booked_nor_canceled_again(
+    server: Any, shipment: Any
+) -> None:
+    """UPS's list shows it with the code 007: it was adopted as booked, and canceled twice."""
+    asked = wish(shipment)
+
+    async def call(ups: Any) -> Any:
+        booked = await ups.book_pickup(asked, await ups.pickup(asked), asked_before=False)
+        server.fault("pickup_cancel", "reset_after")
+        with pytest.raises(AnswerLost):
+            await ups.cancel_pickup(asked, booked, asked_before=False)
+        await ups.cancel_pickup(asked, booked, asked_before=True)
+        with pytest.raises(AnswerLost, match="as canceled"):
+            await ups.book_pickup(asked, PickupOffer(booked.charged), asked_before=True)
+        return await ups.pickup_status(asked, booked)
+
+    assert at_ups(server, call) == "canceled"
+    assert (len(server.pickups), server.calls["pickup_cancel"]) == (1, 1)
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "503_after", "garbled", "hollow"])
