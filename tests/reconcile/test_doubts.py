@@ -740,6 +740,24 @@ def test_a_label_that_did_not_come_is_asked_for_by_its_id_and_stored(home, two_s
         assert two_step.finds == ["drf_0"], "it is not asked for again"
 
 
+def test_a_purchase_that_is_not_on_disk_yet_is_written_before_its_label_is_asked_for(
+    home, two_step, clock
+):
+    """What its label is asked by is read from the disk."""
+
+    async def work():
+        sold = {"shipment_id": "drf_0", "tracking_numbers": ["N0"], "charged_cents": 850}
+        entry = LedgerEntry(0, "adopted", "shipped", attempt=2, currency="USD", **sold)
+        case.ledger.record([entry], urgent=False)
+        await case.doubts.fetch_labels()
+        await case.ledger.settled()
+
+    with in_doubt(home, two_step, clock) as case:
+        two_step.answers["drf_0"] = two_step.purchase("N0", cents=850)
+        asyncio.run(work())
+        assert (two_step.finds, stored(case)) == (["drf_0"], [(0, "N0")])
+
+
 def test_labels_of_a_row_in_part_are_stored_without_the_voided_ones(home, two_step, clock):
     with in_doubt(home, two_step, clock) as case:
         unlabelled(case, 0, voided=["A"], bought=["A", "B"])
