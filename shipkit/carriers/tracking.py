@@ -54,7 +54,8 @@ async def track_each(
         except AuthenticationFailed:
             raise
         except CarrierError as error:
-            return unknown_place(number, error.message)
+            # A question changes nothing at the carrier.
+            return unknown_place(number, error.message.replace(" It may have acted.", ""))
 
     numbers = list(dict.fromkeys(tracking_numbers))
     found = await each(one, numbers, at_once=at_once)

@@ -120,6 +120,7 @@ CASES = [
     ("excel_date", "ship_to.address_line1", {"address_line1": "12-Nov"}),
     ("excel_date", "ship_to.address_line2", {"address_line2": "2-Jan"}),
     ("amount_negative", "parcels[0].declared_value", parcel(declared_value_cents=-100)),
+    ("amount_negative", "cod_amount", {"cod_amount_cents": -4500}),
     ("currency_unknown", "currency", {"currency": "EUROZ"}),
     ("order_key_damaged", "order_id", {"order_id": "5.76461E+17"}),
     ("order_key_damaged", "order_id", {"order_id": "Okt-12"}),

@@ -1,4 +1,4 @@
-"""Rules of the accounts that others pay with, for transport and for duties."""
+"""Rules of what others pay: on delivery, and by their accounts for transport and for duties."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from shipkit.orders.rules.rule import Rule, missing
 __all__ = ["PAYER_RULES"]
 
 PAYER_RULES: Final = (
+    Rule(
+        code="amount_negative",
+        field="cod_amount",
+        fails="cod_amount_cents < 0",
+        value="cod_amount_cents::VARCHAR",
+        problem="'an amount to collect cannot be negative'",
+        fix="Correct the cell, or leave it empty: then nothing is collected.",
+    ),
     *(
         missing(
             account,
