@@ -398,10 +398,10 @@ def _flag(
             meaning = _meaning(column, entry)
             if entry.get("when") == "blank":
                 return StateColumn(column, _no_meaning, meaning)
-            if entry.get("when") in ("yes", "stated"):
-                days = entry["when"] == "stated"
-                found = partial(_affirmed, meaning=meaning, yes=words["yes"], or_a_day=days)
-                return StateColumn(column, found)
+            if entry.get("when") in ("yes", "named"):
+                days = entry["when"] == "named"
+                affirmed = partial(_affirmed, meaning=meaning, yes=words["yes"], or_a_day=days)
+                return StateColumn(column, affirmed)
             denies = entry.get("when") == "no"
             read = partial(
                 _denied if denies else _filled, meaning=meaning, neutral=words["neutral"]

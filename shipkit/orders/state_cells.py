@@ -210,7 +210,7 @@ def _named(given: Entry) -> Mapping[str, Entry]:
         of_orders = {"state", "way"}.intersection(meaning["columns"]) and "state" in meaning
         if of_orders and "match" not in meaning and "unless_role" not in meaning:
             for word in {*map(plain, meaning["words"])} - unclear:
-                found.setdefault(word, {**meaning, "when": "stated"})
+                found.setdefault(word, {**meaning, "when": "named"})
     return found
 
 

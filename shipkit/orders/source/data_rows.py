@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, NamedTuple
@@ -23,6 +23,11 @@ from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.line_account import Aside, SourceLines, rows_aside
 from shipkit.orders.source.column_reading import ColumnReading
 from shipkit.orders.source.readers import Origin
+from shipkit.orders.source.tables_below import (
+    below_other_headings,
+    below_titles,
+    may_be_headings_sql,
+)
 from shipkit.schema import PROBLEMS
 
 __all__ = ["DataRows"]
@@ -188,7 +193,28 @@ class DataRows:
         return False
 
     def problems(self, con: duckdb.DuckDBPyConnection) -> pa.Table:
-        """Return the problems of doubtful rows."""
+        """Return the problems of doubtful rows, and of those that belong to another table."""
+        return pa.concat_tables([self._doubtful_lines(con), *self._other_tables(con)])
+
+    def _other_tables(self, con: duckdb.DuckDBPyConnection) -> Iterator[pa.Table]:
+        """Yield the problems of rows below other headings, or below a title that is a state.
+
+        Only tables with a row that may be one of these lines are looked at.
+        """
+        headings = [column.name for column in self.columns]
+        titles = bool(self.total)
+        nobody = [_nobody_sql(cell, self._who) for cell in self._first] if titles else ["false"]
+        again, nameless = one(
+            con,
+            f"SELECT bool_or({may_be_headings_sql(self.base, headings)}), "
+            f"bool_or({' OR '.join(nobody)}) FROM {self.data.sql}",
+        )
+        if again:
+            yield below_other_headings(con, self.data.sql, self.cells.sql, self.base, headings)
+        if nameless:
+            yield below_titles(con, self.data.sql, self.base, self._first)
+
+    def _doubtful_lines(self, con: duckdb.DuckDBPyConnection) -> pa.Table:
         if not self.doubtful:
             return PROBLEMS.empty_table()
         found = con.execute(
