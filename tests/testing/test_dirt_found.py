@@ -61,3 +61,12 @@ def test_lines_in_quotes_as_a_whole_may_have_apostrophes_inside(read):
     ]
     orders, problems = read(*lines)
     assert (orders, problems) == ([f"SO-{n}" for n in range(1, 7)], [])
+
+
+def test_a_first_cell_that_is_broken_in_two_holds_both_halves(read):
+    """The second half has all cells of a row: its "Apt 3" was "3", without a word."""
+    named = "Address 2," + HEADINGS
+    lines = [f"Apt {n}," + line for n, line in enumerate(ROWS, 1)]
+    _, problems = read(named, *lines[:2], "Apt", lines[2].removeprefix("Apt "), *lines[3:])
+    held = {row for row, severity, code in problems if code == "too_few_cells"}
+    assert held == {2, 4}  # the first half is read as a line of the order above it
