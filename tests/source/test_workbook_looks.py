@@ -184,6 +184,16 @@ def test_the_unit_that_a_weight_shows_is_its_unit(tmp_path, value, code, pounds)
     assert weight == pytest.approx(pounds, abs=1e-5)
 
 
+def test_a_weight_that_is_shown_as_a_percentage_is_not_a_number(tmp_path):
+    def change(sheet):
+        sheet["H2"].number_format = "0%"
+
+    path = book(tmp_path / "o.xlsx", change, rows=[[*ROWS[0][:7], 0.02]])
+    loaded = source.load(path)
+    assert orders(loaded, "weight") == [None]
+    assert [p["code"] for p in loaded.problems.to_pylist()] == ["cell_not_number"]
+
+
 def test_a_quantity_with_a_word_stays_a_number(tmp_path):
     def change(sheet):
         sheet["B2"].number_format = '0 "pcs"'

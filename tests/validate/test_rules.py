@@ -365,7 +365,7 @@ def test_every_rule_has_a_case():
     tested = {
         (code, field.replace("[0]", "[]").replace("[1]", "[]").replace("[2]", "[]"))
         for code, field, _ in [*CASES, *WARNED]
-    } | {("ship_date_past", "ship_date")}
+    } | {("ship_date_past", "ship_date"), ("ship_date_closed", "ship_date")}
     fields = {
         (rule.code, rule.field) for rule in RULES if not rule.code.startswith("dimension_not")
     }
@@ -482,6 +482,28 @@ def test_a_ship_date_before_today_is_a_problem_only_when_today_is_told(shop):
             shop, change, {"ship_date": dt.date(2026, 11, 22)}, today=dt.date(2026, 11, 22)
         )
     ] == ["ship_date_past"]
+
+
+@pytest.mark.parametrize(
+    ("day", "codes"),
+    [
+        ("2026-11-22", []),  # today, a Sunday
+        ("2026-11-26", ["ship_date_closed"]),
+        ("2026-11-29", ["ship_date_closed"]),
+        ("2026-12-25", ["ship_date_closed"]),
+        ("2027-05-31", ["ship_date_closed"]),
+        ("2027-07-04", ["ship_date_closed"]),
+        ("2027-09-06", ["ship_date_closed"]),
+        ("2026-11-27", []),
+        ("2026-11-28", []),  # a Saturday
+        ("2027-05-24", []),
+        ("2027-09-13", []),
+    ],
+)
+def test_a_ship_date_to_come_without_pickups_is_a_warning(shop, day, codes):
+    change = {"ship_date": dt.date.fromisoformat(day)}
+    problems = found(shop, change, today=dt.date(2026, 11, 22))
+    assert [(p["code"], p["severity"]) for p in problems] == [(code, "warning") for code in codes]
 
 
 def test_abroad_is_seen_from_the_shippers_country():

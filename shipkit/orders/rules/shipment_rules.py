@@ -10,6 +10,14 @@ from shipkit.orders.rules.rule import Rule
 
 __all__ = ["SHIPMENT_RULES"]
 
+_US_HOLIDAYS: Final = """
+    strftime(ship_date, '%m-%d') = '07-04'
+    OR month(ship_date) = 5 AND isodow(ship_date) = 1 AND day(ship_date) > 24
+    OR month(ship_date) = 9 AND isodow(ship_date) = 1 AND day(ship_date) < 8
+    OR month(ship_date) = 11 AND isodow(ship_date) = 4 AND day(ship_date) BETWEEN 22 AND 28
+"""
+"""Independence Day, Memorial Day, Labor Day and Thanksgiving: UPS, USPS and FedEx are closed."""
+
 SHIPMENT_RULES: Final = (
     Rule(
         code="currency_unknown",
@@ -26,6 +34,21 @@ SHIPMENT_RULES: Final = (
         value="ship_date",
         problem="'ship date ' || ship_date || ' is in the past'",
         fix="Set one for all rows, map(ship_date=...), or correct the cell.",
+    ),
+    # A label of today is for the next pickup, whatever day it is.
+    Rule(
+        code="ship_date_closed",
+        field="ship_date",
+        fails=f"""ship_date > today AND (
+            isodow(ship_date) = 7
+            OR strftime(ship_date, '%m-%d') IN ('01-01', '12-25')
+            OR american AND NOT abroad AND ({_US_HOLIDAYS})
+        )""",
+        value="ship_date",
+        problem="""'ship date ' || ship_date || ' is '
+            || if(isodow(ship_date) = 7, 'a Sunday', 'a holiday')""",
+        fix="Carriers do not pick up then. Set another day, or leave it if you need no pickup.",
+        severity="warning",
     ),
     Rule(
         code="ship_from_incomplete",

@@ -116,7 +116,8 @@ class SheetCells:
             return None
         kind = self._kinds[column]
         if kind == "number":
-            return form.unit(value) if self._roles.get(column) in _MEASURES else None
+            measured = form.unit(value) if self._roles.get(column) in _MEASURES else None
+            return measured or _as_percent(form.shown(value))
         if kind == "amount":
             return form.currency(value)
         return None if kind in {"date", "flag"} else form.shown(value)
@@ -227,6 +228,11 @@ class SheetCells:
             )
             if made:
                 yield made
+
+
+def _as_percent(shown: str | None) -> str | None:
+    """Return what a cell shows if it is a percentage, which is not a measure: "2%"."""
+    return shown if shown and shown.endswith("%") else None
 
 
 def column_letters(column: int) -> str:
