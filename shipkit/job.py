@@ -25,6 +25,7 @@ from shipkit.carriers.protocol import PREPARED, Carrier, CarrierIdentity
 from shipkit.carriers.registry import plugin
 from shipkit.common import html
 from shipkit.common.choices import flag, one_of
+from shipkit.common.notices import quiet
 from shipkit.errors import InputError, JobRunning, SettingsError, ShipkitError
 from shipkit.models import Money, Refund
 from shipkit.orders import where
@@ -762,7 +763,7 @@ def _own_carriers(store: JobStore) -> str | dict[str, str]:
 
 
 def _warn(notes: Sequence[str]) -> None:
-    for note in notes:
+    for note in () if quiet.get() else notes:
         warnings.warn(note, UserWarning, stacklevel=3)
 
 

@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None, *, last: bool = False) -> int:
 def _warnings_said(console: Console) -> Iterator[None]:
     """Print warnings, such as what a clause leaves out, as notes and without a line of code."""
     with warnings.catch_warnings():
+        # Never as an error: with `PYTHONWARNINGS=error` one would end a void in the middle.
+        warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_: console.note(str(message))
         yield
 
