@@ -118,8 +118,20 @@ def cells_under(field: str, heading: str) -> Mapping[str, str]:
     >>> cells_under("signature", "Adult Signature Required")["y"]
     'adult'
     """
-    known = _narrow_headings().get(field)
-    return known.get(phrase(heading), {}) if known else {}
+    known = _narrow_headings().get(field, {})
+    words = f" {phrase(heading)} "
+    best = max((narrow for narrow in known if f" {narrow} " in words), key=len, default=None)
+    if best is None:
+        return {}
+    # "Ship To Is Commercial" is one; "Residential / Commercial Flag" asks for no single value.
+    others = words.replace(f" {best} ", "  ", 1)
+    return (
+        {} if any(f" {word} " in others for word in _OTHER_VALUES.get(field, ())) else known[best]
+    )
+
+
+_OTHER_VALUES: Final = {"residential": ("residential", "residence", "home", "house", "private")}
+"""Field -> words of its other values in headings."""
 
 
 @cache
@@ -128,7 +140,9 @@ def _narrow_headings() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
     values = word_file("values")
     made: dict[str, dict[str, Mapping[str, str]]] = {}
     for each in values["under"]:
-        words = {word: each[answer] for answer in ("yes", "no") for word in values[answer]}
+        words = {
+            word: each[answer].format(word) for answer in ("yes", "no") for word in values[answer]
+        }
         made.setdefault(each["field"], {}).update(
             {phrase(heading): words for heading in each["headings"]}
         )

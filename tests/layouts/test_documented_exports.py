@@ -15,7 +15,7 @@ FILES: Final = Path(__file__).parent / "documented"
 
 EXPORTS: Final = {
     # An upload sheet of a warehouse: headings in brackets, lines of explanation above.
-    "wholesale.tsv": ("[order_no]", {"1000": "shipped", "1001": "skipped"}),
+    "wholesale.tsv": ("[order_no]", {"1000": "shipped", "1001": "shipped"}),
     # A marketplace that gives each seller a part of an order.
     "parts.csv": ("Order", {"S-1": "shipped", "S-2": "skipped"}),
     # A shop of a content system: blanks behind the commas, items in one cell.
