@@ -72,9 +72,12 @@ def _any_set(values: Any) -> bool:
 def _update(sha: Any, array: Any) -> None:
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    kind = array.type
+    if array.null_count == len(array) and pa.types.is_string(kind):
+        _update_empty_texts(sha, len(array))
+        return
     sha.update(len(array).to_bytes(8, "little"))
     sha.update(_bits(pc.is_valid(array)))
-    kind = array.type
     if pa.types.is_struct(kind):
         for i in range(kind.num_fields):
             part = pc.struct_field(array, [i])
@@ -97,6 +100,24 @@ def _update(sha: Any, array: Any) -> None:
         data = fixed.buffers()[1]
         if data is not None and len(fixed):
             sha.update(memoryview(data)[fixed.offset * width : (fixed.offset + len(fixed)) * width])
+
+
+_ZEROS, _ONES = memoryview(bytes(1 << 20)), memoryview(b"\x01" * (1 << 20))
+
+
+def _update_empty_texts(sha: Any, count: int) -> None:
+    """Hash what a column of texts without any text has: most columns of a plan are such."""
+    size = count.to_bytes(8, "little")
+    sha.update(size)
+    _repeat(sha, _ZEROS, count)  # none is valid
+    sha.update(size)
+    _repeat(sha, _ONES, count)  # the lengths are,
+    _repeat(sha, _ZEROS, 8 * count)  # and 0
+
+
+def _repeat(sha: Any, block: memoryview, count: int) -> None:
+    for start in range(0, count, len(block)):
+        sha.update(block[: count - start])
 
 
 def _bits(flags: Any) -> memoryview | bytes:

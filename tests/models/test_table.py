@@ -110,3 +110,19 @@ def test_the_digest_keeps_neighbouring_texts_apart(pairs):
 
 def test_an_empty_problems_table_has_all_columns():
     assert problems_table().schema == PROBLEMS
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (0, "55f68bc86f44ba0f01b667633ba4b8cbf6569b672d3955f10755238de3334e0c"),
+        (3, "33b01c156c4710ae731e6d302aee961410be38b5f55678431d750d221a721473"),
+        (1_048_579, "fed73286b7b98fb597797f86bc6a89b20dbfd45fde601bc766a8947cd421f29a"),
+    ],
+)
+def test_the_digest_of_an_empty_column_is_what_it_always_was(rows, expected):
+    """Job ids are made of it: those of the first release hashed each value of such a column."""
+    given = pa.table(
+        {"name": pa.nulls(rows, pa.string()), "order_id": pa.array(["x"] * rows, pa.string())}
+    )
+    assert digest(given) == expected
