@@ -70,3 +70,17 @@ def test_a_first_cell_that_is_broken_in_two_holds_both_halves(read):
     _, problems = read(named, *lines[:2], "Apt", lines[2].removeprefix("Apt "), *lines[3:])
     held = {row for row, severity, code in problems if code == "too_few_cells"}
     assert held == {2, 4}  # the first half is read as a line of the order above it
+
+
+def test_a_last_row_of_another_delimiter_that_is_cut_off_is_no_footer(read):
+    _, problems = read(HEADINGS, *ROWS[:5], "6|Di Fox|15 Main St|Newark|N")
+    assert (5, "error", "too_few_cells") in problems  # as a line of the order above it
+
+
+def test_an_open_quote_swallows_no_row_that_is_in_quotes_as_a_whole(read):
+    lines = [f"{line},none" for line in ROWS]
+    lines[2] = f'{ROWS[2]},"for mom'
+    lines[3] = f'"{lines[3]}"'
+    lines[4] = f'{ROWS[4]},"fragile"'
+    orders, _ = read(f"{HEADINGS},Color", *lines)
+    assert orders == [f"SO-{n}" for n in range(1, 7)]

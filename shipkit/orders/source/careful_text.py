@@ -172,8 +172,9 @@ class _CarefulReader:
         short = self._places.is_short(row)
         if self.width < 3 or not short or len(texts) != 1 or " " not in texts[0]:
             return False
-        # With as many blanks or delimiters as a row it may be an order that was not cut.
-        return all(texts[0].count(mark) < max(self.width - 1, 3) for mark in _DELIMITERS)
+        # With as many blanks or commas as a row, or a few bars, it may be an order that was not cut.
+        most = {**dict.fromkeys(", ", max(self.width - 1, 3)), **dict.fromkeys(";\t|", 4)}
+        return all(texts[0].count(mark) < count for mark, count in most.items())
 
     def table(self) -> pa.Table:
         """Return all rows; they are gone from here."""

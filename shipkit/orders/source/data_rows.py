@@ -347,8 +347,8 @@ def _closing_sql(cell: str, who: Sequence[str], cells: Sequence[str]) -> str:
     """Return SQL that is true of a row without a recipient in which `cell` says that it is none.
 
     A row with one cell and nothing else may be the number of an order that was cut off: only a
-    text with a blank is a title or a footer. A text with as many blanks as a row, or half as many
-    delimiters, may be an order that was not cut into cells, and is none.
+    text with a blank is a title or a footer. A text with as many blanks as a row, half as many
+    commas, or a few other delimiters, may be an order that was not cut into cells, and is none.
     """
     nobody = _nobody_sql(cell, who)
     text = f"lower(strip_accents(trim({cell}, ' :.*-=\t')))"
@@ -359,7 +359,8 @@ def _closing_sql(cell: str, who: Sequence[str], cells: Sequence[str]) -> str:
             f"len({cell}) - len(replace({cell}, {quote(mark)}, '')) < {max(most, 3)}"
             for mark, most in {
                 " ": len(cells) - 1,
-                **dict.fromkeys(",;\t|", len(cells) // 2),
+                ",": len(cells) // 2,
+                **dict.fromkeys(";\t|", min(len(cells) // 2, 4)),
             }.items()
         )
         alone = f"(contains(trim({cell}), ' ') AND {few} AND coalesce({', '.join(rest)}) IS NULL)"

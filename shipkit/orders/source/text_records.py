@@ -256,6 +256,9 @@ class _RecordReader:
         return cell.startswith(self.dialect.quote) and "\n" in cell
 
     def _like_a_row(self, text: str) -> bool:
+        inside = self.dialect.unwrapped(text)
+        if inside is not None and inside.count(self.dialect.delimiter) > 1:
+            text = inside
         cells, state = self.dialect.cut(text)
         if state != "whole":
             found = self.readings(text)
