@@ -172,7 +172,7 @@ class _CarefulReader:
         short = self._places.is_short(row)
         if self.width < 3 or not short or len(texts) != 1 or " " not in texts[0]:
             return False
-        # With as many blanks or commas as a row, or a few bars, it may be an order that was not cut.
+        # With as many blanks or commas as a row, or a few bars, it may be an order in one piece.
         most = {**dict.fromkeys(", ", max(self.width - 1, 3)), **dict.fromkeys(";\t|", 4)}
         return all(texts[0].count(mark) < count for mark, count in most.items())
 
