@@ -126,7 +126,7 @@ def cell_missing_within(file: SpoiledFile, chance: random.Random) -> None:
     """Leave out any cell of a row, with its delimiter."""
     index, column = chance.randrange(len(file.rows)), chance.randrange(len(file.headings))
     cells = list(file.rows[index])
-    del cells[column]
+    del cells[min(column, len(cells) - 1)]  # after "a heading too many", rows have fewer
     file.lines[index].append(lambda _: file.line(cells))
     file.expect("same", index)
     file.expect("torn", index)
