@@ -63,8 +63,11 @@ RATED_COLUMNS = (
     "other_cents",
     "problem",
     "fix",
+    "warnings",
 )
 """Columns of every rated frame, in order.
+
+``warnings`` has what a shipment asks for and the card has no price for, and is empty elsewhere.
 
 With several origins, ``origin`` and one ``cost_cents_<origin>`` per origin follow; then one column
 per surcharge of the card.

@@ -103,3 +103,25 @@ def test_a_percentage_of_nothing_is_refused() -> None:
     for of in (("base",), ("residential",), ("fuel", "base")):
         replace(BARE, surcharges=(replace(fuel, of=of),))
     replace(BARE, surcharges=(replace(fuel, name="first", of=("base",)), fuel))
+
+
+def test_a_rated_frame_says_what_its_prices_leave_out():
+    """A what-if on a card without signatures looked cheaper than one with them, without a word."""
+    orders = pa.table(
+        {
+            "Order": ["1", "2"],
+            "Zip": ["10001", "10001"],
+            "Weight (lb)": [2.0, 2.0],
+            "Service": ["ground", "ground"],
+            "Signature": ["adult", "none"],
+        }
+    )
+    frame = sk.rate(orders, BARE, origin="27703")
+    assert frame["problem"].isna().all()
+    assert frame["warnings"].tolist() == [
+        "the card has no price for signature, and this price does not include it",
+        "",
+    ]
+    priced = sk.rate(orders, replace(BARE, surcharges=RULES), origin="27703")
+    assert (priced["warnings"] == "").all()
+    assert priced["cost_cents"][0] - priced["cost_cents"][1] == 700
