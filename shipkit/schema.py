@@ -288,6 +288,8 @@ def asked_for(table: pa.Table, leaf: Leaf) -> pa.ChunkedArray:
         return table.column(leaf.column)
     parcels = table.column("parcels").combine_chunks()
     values = pc.struct_field(pc.list_flatten(parcels), leaf.column)
+    if leaf.spec.kind != "flag" and values.null_count == len(values):
+        return pa.chunked_array([pa.nulls(table.num_rows, leaf.arrow.type)])
     asks = pc.fill_null(values, False) if leaf.spec.kind == "flag" else pc.is_valid(values)  # noqa: FBT003 - a fill value
     found = pa.nulls(table.num_rows, leaf.arrow.type)
     if leaf.spec.kind == "flag":

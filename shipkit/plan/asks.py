@@ -113,7 +113,7 @@ def _missing(table: pa.Table, account: Account, shipper: Address) -> Iterator[_A
             yield _Ask(
                 leaf.name,
                 leaf.path,
-                {row: str(column[row].as_py()) for row in asking_rows(table, leaf)},
+                {row: str(column[row].as_py()) for row in _asking(column, leaf)},
                 f"Clear the cell, edit the row ({leaf.name}=None)",
                 leaf.spec.part_of,
             )
@@ -124,7 +124,10 @@ def _missing(table: pa.Table, account: Account, shipper: Address) -> Iterator[_A
 
 def asking_rows(table: pa.Table, leaf: Leaf) -> list[int]:
     """Return the rows that ask for an option."""
-    column = asked_for(table, leaf)
+    return _asking(asked_for(table, leaf), leaf)
+
+
+def _asking(column: pa.ChunkedArray, leaf: Leaf) -> list[int]:
     if leaf.spec.kind == "flag":
         return _rows_where(column)
     if leaf.spec.kind == "choice":

@@ -603,5 +603,9 @@ def _without(table: pa.Table, rows: Collection[int]) -> pa.Table:
 
 def _of_rows(problems: pa.Table, shipments: pa.Table) -> pa.Table:
     """Return the problems of these shipments only."""
-    chosen = shipments.column("row_number")
-    return problems.filter(pc.is_in(problems.column("row_number"), value_set=chosen))
+    if not problems.num_rows:
+        return problems
+    # There are few problems and many shipments: a table of the latter's numbers is not made.
+    numbers, of = shipments.column("row_number"), problems.column("row_number")
+    chosen = numbers.filter(pc.is_in(numbers, value_set=pc.unique(of)))
+    return problems.filter(pc.is_in(of, value_set=chosen))

@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from shipkit.common.object_store import store_of
 from shipkit.errors import PreviewNotFound
 from shipkit.home_url import shown_home
 from shipkit.models import Address, Money
+from shipkit.plan.plan import Plan
 from shipkit.plan.preview import Preview
 from shipkit.plan.summary import AccountTotal, BilledToOthers
 from shipkit.schema import complete
@@ -75,10 +77,25 @@ class PreviewRecord:
         return complete(_read_table(self.path, "plan.parquet"))
 
 
-def keep(home: Path, preview: Preview) -> PreviewRecord:
+def shipments_file(plan: Plan) -> pa.Buffer:
+    """Return the file of a plan's shipments, whose fingerprint is known afterwards.
+
+    Neither depends on a price: both are made while the carriers are asked. Of a million rows they
+    take more than a second.
+    """
+    _ = plan.fingerprint
+    return _parquet(plan.table)
+
+
+def keep(home: Path, preview: Preview, shipments: Future[pa.Buffer] | None = None) -> PreviewRecord:
     """Store `preview` under `home`, readable by this user only, and return its record.
 
     Storing the same preview again renews its expiry.
+
+    Parameters
+    ----------
+    shipments
+        Their file, where it is being made; see :func:`shipments_file`.
     """
     folder = home / "previews" / preview.preview_id
     facts = _facts(preview)
@@ -86,7 +103,8 @@ def keep(home: Path, preview: Preview) -> PreviewRecord:
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     if not folder.exists():
         staging = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        _write_table(staging / "plan.parquet", preview.plan.table)
+        content = shipments.result() if shipments else shipments_file(preview.plan)
+        _write_buffer(staging / "plan.parquet", content)
         _write_table(staging / "problems.parquet", preview.plan.problems)
         _write_table(staging / "quotes.parquet", preview.quotes)
         if preview.plan.sellers is not None:
@@ -274,13 +292,19 @@ def _others_facts(others: BilledToOthers) -> dict[str, Any]:
 
 
 def _write_table(path: Path, table: pa.Table) -> None:
+    _write_buffer(path, _parquet(table))
+
+
+def _write_buffer(path: Path, content: pa.Buffer) -> None:
+    write_file(path, lambda to: to.write_bytes(content), private=True)
+
+
+def _parquet(table: pa.Table) -> pa.Buffer:
     # Without the least and largest value of each column: a fifth of the time, and these files are
     # only ever read whole.
-    write_file(
-        path,
-        lambda to: pq.write_table(table, to, compression="zstd", write_statistics=False),
-        private=True,
-    )
+    to = pa.BufferOutputStream()
+    pq.write_table(table, to, compression="zstd", write_statistics=False)
+    return to.getvalue()
 
 
 def _write(path: Path, facts: Mapping[str, Any]) -> None:

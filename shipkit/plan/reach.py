@@ -157,11 +157,13 @@ def _is_outlying(table: pa.Table, shipper: Address) -> npt.NDArray[np.bool_]:
     """Return which routes have an end in a territory of the US or at a military address."""
     origins = table.column("ship_from").combine_chunks()
     found = np.zeros(table.num_rows, dtype=bool)
-    for state, code in (
+    ends = [
         (table.column("state"), table.column("postal_code")),
-        (pc.struct_field(origins, "state"), pc.struct_field(origins, "postal_code")),
         (pa.array([shipper.state]), pa.array([shipper.postal_code])),
-    ):
+    ]
+    if origins.null_count < len(origins):
+        ends.append((pc.struct_field(origins, "state"), pc.struct_field(origins, "postal_code")))
+    for state, code in ends:
         found |= _is_in(state, pc.utf8_upper, _OUTLYING)
         found |= _is_in(code, _first_three, military_zip3s())
     return found

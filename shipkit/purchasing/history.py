@@ -8,7 +8,7 @@ the second sees the claims of the first.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +124,7 @@ def seen(
     identity: CarrierIdentity,
     plan: pa.Table,
     *,
-    but_not: str | None = None,
+    but_not: Callable[[], str] | None = None,
     today: dt.date | None = None,
 ) -> dict[int, str]:
     """Return the rows of a plan that an earlier job of this home and account has.
@@ -134,7 +134,8 @@ def seen(
     Parameters
     ----------
     but_not
-        A job that does not count, and neither do its restarts: the plan's own.
+        Returns the id of a job that does not count, and neither do its restarts: the plan's own.
+        It is not called where there is no earlier job; of a large plan it takes a while to know.
     today
         The day of shipping for rows that do not name one: the shipper's local day. Default: that
         of this machine.
@@ -151,7 +152,7 @@ def seen(
     if not accounts:
         return {}
     keys = order_keys(plan, today or local_day(None))
-    kin = _kin(home, but_not) if but_not else set()
+    kin = _kin(home, but_not()) if but_not else set()
     return _in_words(home, _matches(home, accounts, keys, kin))
 
 

@@ -8,6 +8,7 @@ import datetime as dt
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -256,7 +257,7 @@ class PriceMembers(OrderMembers):
             self.settings.home,
             plan.identity,
             plan.table,
-            but_not=JobStore.id_of(plan.fingerprint, self.name),
+            but_not=lambda: JobStore.id_of(plan.fingerprint, self.name),
             today=local_day(plan.shipper, _now()),
         )
         held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
@@ -264,25 +265,28 @@ class PriceMembers(OrderMembers):
         free = return_labels.of_bought_parcels(plan.problems, plan.table, bought)
         if free is not plan.problems:
             plan = replace(plan, problems=free)
-        shown = await preview.price(
-            plan,
-            self._connection.accounts(),
-            now=_now(),
-            held=held,
-            bought=bought,
-            notes=notes,
-            max_age=self.max_quote_age,
-        )
         # To write a million rows takes a second, and so does a frame of them.
-        keep = partial(preview_store.keep, self.settings.home, shown)
-        keeping = asyncio.get_running_loop().run_in_executor(
-            None, contextvars.copy_context().run, keep
-        )
+        threads = ThreadPoolExecutor(2, thread_name_prefix="shipkit-preview")
         try:
-            made = show(shown)
+            shipments = threads.submit(preview_store.shipments_file, plan)
+            shown = await preview.price(
+                plan,
+                self._connection.accounts(),
+                now=_now(),
+                held=held,
+                bought=bought,
+                notes=notes,
+                max_age=self.max_quote_age,
+            )
+            keep = partial(preview_store.keep, self.settings.home, shown, shipments)
+            keeping = asyncio.wrap_future(threads.submit(contextvars.copy_context().run, keep))
+            try:
+                made = show(shown)
+            finally:
+                self._record = await keeping
+                self._priced = state, shown
         finally:
-            self._record = await keeping
-            self._priced = state, shown
+            threads.shutdown(wait=False)
         return shown, made
 
     async def _price_and_frame(self, include: Sequence[str], *, mask: bool) -> pd.DataFrame:

@@ -196,9 +196,10 @@ def _has_digits_of(numbers: PhoneNumbers, x: str) -> str:
 
 
 def replaced(normal: pa.Table, repaired: pa.Table) -> pa.Table:
-    """Return `normal` with the columns of `repaired` put in at its places."""
+    """Return `normal` with the columns of `repaired` put in at its places, in their order."""
+    places = repaired.column("place")
     mask = np.zeros(normal.num_rows, dtype=bool)
-    mask[repaired.column("place").to_numpy()] = True
+    mask[places.to_numpy()] = True
     chosen = pa.array(mask)
     for name in repaired.column_names:
         if name == "place":
@@ -206,5 +207,7 @@ def replaced(normal: pa.Table, repaired: pa.Table) -> pa.Table:
         at = normal.column_names.index(name)
         column = normal.column(at)
         values = repaired.column(name).cast(column.type).combine_chunks()
+        if column.take(places).combine_chunks().equals(values):
+            continue  # a copy of the whole column, for nothing
         normal = normal.set_column(at, name, pc.replace_with_mask(column, chosen, values))
     return normal

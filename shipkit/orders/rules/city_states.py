@@ -64,6 +64,7 @@ class LastPart(NamedTuple):
     state: str | None
 
 
+@lru_cache(maxsize=4096)
 def last_part(city: str, country: str) -> LastPart | None:
     """Return what is behind a city.
 
