@@ -38,7 +38,7 @@ _INSTRUCTIONS: Final[Mapping[str, Sequence[str]]] = {
     "Contains Alcohol": ("Yes",),
     "Hold at Location": ("Y",),
     "Access Point ID": ("U12345678",),
-    "EORI": ("GB123456789000",),
+    "Dangerous Goods Class": ("9",),
     "Order Status": ("Cancelled", "On Hold", "Refunded", "storniert", "annulée"),
     "Payment Status": ("Unpaid", "Voided"),
     "Cancelled At": ("2026-11-20 10:00",),
