@@ -382,9 +382,14 @@ def _is_stale(answer: Response, *, paying: bool) -> bool:
     if answer.status == 401:
         # A missing scope is a 401 too, and a new token has the same scopes.
         return b"scope" not in answer.content.lower()
-    # Status and words of a dead payment token are not published.
+    return paying and _refuses_payment(answer)
+
+
+def _refuses_payment(answer: Response) -> bool:
+    """Return whether a request was turned away because of its payment token."""
+    # Status and words of a dead one are not published.
     named = b"payment-authorization" in answer.content.lower().replace(b" ", b"-")
-    return paying and answer.status in (400, 403) and named
+    return answer.status in (400, 403) and named
 
 
 def _refusal(answer: Response, *, buying: bool) -> CarrierError:
@@ -397,6 +402,13 @@ def _refusal(answer: Response, *, buying: bool) -> CarrierError:
             f"USPS refused access: {said}",
             fix="Check that the app has this API product and the CRID is authorized; a label needs "
             "the products Labels and Payments.",
+            **facts,
+        )
+    if _refuses_payment(answer):  # a fresh one, too: no label of the account can be bought
+        return AuthenticationFailed(
+            f"USPS refused the payment authorization: {said} Nothing was bought.",
+            fix="Try again later. If it stays, check SHIPKIT_USPS_ACCOUNT, SHIPKIT_USPS_CRID and "
+            "SHIPKIT_USPS_MID.",
             **facts,
         )
     if code in _ENROLMENT:

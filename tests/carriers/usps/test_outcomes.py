@@ -174,7 +174,7 @@ def test_tokens_that_die_in_the_middle_are_renewed(home, server, usps, payment):
     assert once_each(job, server, 2 * ROWS)
 
 
-@pytest.mark.parametrize("fault", ["401_scope", "403", "not_enrolled"])
+@pytest.mark.parametrize("fault", ["401_scope", "403", "not_enrolled", "dead_payment"])
 def test_a_refused_account_stops_the_run_and_buys_nothing(home, server, usps, fault):
     server.fault("label", fault, times=100)
     carrier = usps()
