@@ -286,21 +286,20 @@ def asked_for(table: pa.Table, leaf: Leaf) -> pa.ChunkedArray:
     """
     if leaf.group != "parcels":
         return table.column(leaf.column)
-    parcels = table.column("parcels").combine_chunks()
-    values = pc.struct_field(pc.list_flatten(parcels), leaf.column)
-    if leaf.spec.kind != "flag" and values.null_count == len(values):
-        return pa.chunked_array([pa.nulls(table.num_rows, leaf.arrow.type)])
-    asks = pc.fill_null(values, False) if leaf.spec.kind == "flag" else pc.is_valid(values)  # noqa: FBT003 - a fill value
+    flag = leaf.spec.kind == "flag"
     found = pa.nulls(table.num_rows, leaf.arrow.type)
-    if leaf.spec.kind == "flag":
+    if flag:
         found = pa.array(np.zeros(table.num_rows, dtype=bool))
+    values = pc.struct_field(pc.list_flatten(table.column("parcels")), leaf.column)
+    asks = pc.fill_null(values, False) if flag else pc.is_valid(values)  # noqa: FBT003 - a fill value
     at = pc.indices_nonzero(asks)
     if len(at):
-        rows = pc.list_parent_indices(parcels).take(at).to_numpy()
+        rows = pc.list_parent_indices(table.column("parcels").combine_chunks()).take(at).to_numpy()
         _, first = np.unique(rows, return_index=True)
         mask = np.zeros(table.num_rows, dtype=bool)
         mask[rows] = True
-        found = pc.replace_with_mask(found, pa.array(mask), values.take(at).take(pa.array(first)))
+        asked = values.combine_chunks().take(at).take(pa.array(first))
+        found = pc.replace_with_mask(found, pa.array(mask), asked)
     return pa.chunked_array([found])
 
 

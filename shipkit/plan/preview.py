@@ -257,25 +257,36 @@ class Preview:
         names
             Of ``seller``, ``carrier`` and ``service``.
         """
+        found: dict[tuple[Any, ...], list[int]] = {}
+        for line in self._sums:
+            of = found.setdefault(tuple(line[name] for name in (*names, "currency")), [0, 0])
+            of[0] += line["cost_cents_count"]
+            of[1] += line["cost_cents_sum"]
+        return [
+            {
+                **dict(zip(names, key, strict=False)),
+                "shipments": shipments,
+                "total": Money.from_cents(cents, key[-1]),
+            }
+            for key, (shipments, cents) in sorted(
+                found.items(), key=lambda item: [(each is None, each) for each in item[0]]
+            )
+        ]
+
+    @cached_property
+    def _sums(self) -> list[dict[str, Any]]:
+        """The shipments that would be bought and their cents, of all that totals are asked by."""
+        by = ("seller", "carrier", "service", "currency")
         grouped = pa.table(
             {
-                **{name: column for name, column in self._sold.items() if name in names},
+                **{name: column for name, column in self._sold.items() if name in by},
                 "currency": self.quotes.column("currency"),
                 "cost_cents": self.quotes.column("cost_cents"),
             }
         ).filter(pa.array(self.buyable))
-        found = grouped.group_by([*names, "currency"]).aggregate(
-            [("cost_cents", "sum"), ("cost_cents", "count")]
-        )
-        order = [(name, "ascending") for name in (*names, "currency")]
-        return [
-            {
-                **{name: line[name] for name in names},
-                "shipments": line["cost_cents_count"],
-                "total": Money.from_cents(line["cost_cents_sum"], line["currency"]),
-            }
-            for line in found.sort_by(order).to_pylist()
-        ]
+        sums = grouped.group_by(by).aggregate([("cost_cents", "sum"), ("cost_cents", "count")])
+        lines: list[dict[str, Any]] = sums.to_pylist()
+        return lines
 
     @cached_property
     def _identities(self) -> dict[str | None, CarrierIdentity]:
