@@ -84,3 +84,16 @@ def test_an_open_quote_swallows_no_row_that_is_in_quotes_as_a_whole(read):
     lines[4] = f'{ROWS[4]},"fragile"'
     orders, _ = read(f"{HEADINGS},Color", *lines)
     assert orders == [f"SO-{n}" for n in range(1, 7)]
+
+
+@pytest.mark.parametrize("cut", ['"SO-6,6,Di ', '"SO-6,6,Di Fo', '"SO-6,6,Di "', '"SO-6,6 "'])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_last_row_in_quotes_that_is_cut_off_is_no_footer(read, whole, cut):
+    rows = [",".join(reversed(line.rsplit(",", 1))) for line in ROWS]
+    heads = ",".join(reversed(HEADINGS.rsplit(",", 1)))
+    lines = [f'"{line}"' if whole else line for line in (heads, *rows)]
+    orders, problems = read(*lines[:-1], cut)
+    assert orders[:5] == [f"SO-{n}" for n in range(1, 6)]
+    assert len(orders) == 6
+    assert (6, "error") in {(row, severity) for row, severity, _ in problems}
+    assert read(*lines[:-1], '"Total, 5 orders"')[0] == orders[:5]

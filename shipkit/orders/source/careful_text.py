@@ -106,7 +106,7 @@ class _CarefulReader:
             if len(cells) < self.width and is_comment(record.text):
                 self._set_aside(self._comments, first, record)
                 return
-            record = self._of_another_delimiter(record)
+            record = self._cut_off(self._of_another_delimiter(record))
             cells = record.cells
         self.starts.append(first)
         self.breaks += record.last - record.first
@@ -140,6 +140,16 @@ class _CarefulReader:
                 return replace(record, cells=cells, repaired="delimiter")
         return record
 
+    def _cut_off(self, record: TextRecord) -> TextRecord:
+        """Return a record in quotes as a whole whose end is lost with the cells that it has.
+
+        It has fewer than a row, and they look like the first ones of a row.
+        """
+        shapes, parts = self.form.shapes, record.cells[0].split(self.form.delimiter)
+        if len(record.cells) != 1 or len(parts) < 2 or not shapes.columns or shapes.misfits(parts):
+            return record
+        return replace(record, cells=parts, repaired="wrapped")
+
     def _flush(self, keep: int) -> None:
         done = self._rows[: len(self._rows) - keep]
         self._rows = self._rows[len(done) :]
@@ -165,9 +175,11 @@ class _CarefulReader:
     def _is_footer(self, row: int) -> bool:
         """Whether the last row has one cell, such as "83 record(s) downloaded".
 
-        A cell without a blank may be the number of an order whose row was cut off: that row stays,
-        and waits for what it lacks.
+        A cell without a blank may be the number of an order whose row was cut off, and so may a text
+        whose quote is not closed: that row stays, and waits for what it lacks.
         """
+        if row in self._doubts or row in self._repaired.get("quote", ())[-1:]:
+            return False
         texts = [cell.strip() for cell in self._rows[-1] if cell and cell.strip()]
         short = self._places.is_short(row)
         if self.width < 3 or not short or len(texts) != 1 or " " not in texts[0]:
