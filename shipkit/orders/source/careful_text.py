@@ -175,8 +175,8 @@ class _CarefulReader:
     def _is_footer(self, row: int) -> bool:
         """Whether the last row has one cell, such as "83 record(s) downloaded".
 
-        A cell without a blank may be the number of an order whose row was cut off, and so may a text
-        whose quote is not closed: that row stays, and waits for what it lacks.
+        A cell without a blank may be the number of an order whose row was cut off, and a text
+        whose quote is not closed its beginning: that row stays, and waits for what it lacks.
         """
         if row in self._doubts or row in self._repaired.get("quote", ())[-1:]:
             return False
