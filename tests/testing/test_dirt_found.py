@@ -70,6 +70,12 @@ def test_a_first_cell_that_is_broken_in_two_holds_both_halves(read):
     _, problems = read(named, *lines[:2], "Apt", lines[2].removeprefix("Apt "), *lines[3:])
     held = {row for row, severity, code in problems if code == "too_few_cells"}
     assert held == {2, 4}  # the first half is read as a line of the order above it
+    named, *lines = (
+        f"{line.split(',', 1)[1]},{line.split(',', 1)[0]}" for line in (HEADINGS, *ROWS)
+    )
+    _, problems = read(named, *lines[:2], "Zoe", lines[2].removeprefix("Zoe "), *lines[3:])
+    held = {row for row, severity, code in problems if severity == "error"}
+    assert held == {3, 4}  # a name fits the first column
 
 
 def test_a_last_row_of_another_delimiter_that_is_cut_off_is_no_footer(read):

@@ -87,14 +87,19 @@ class CellPlaces:
                 yield {**self._of_row(row, len(cells), "too_few_cells"), "fix": fix}
             elif not certain:
                 yield self._of_row(row, len(cells), "too_few_cells")
-                # With as many blanks as a row it is rather one whose delimiters are blanks.
-                part = len(cells) == 1 and cells[0].count(" ") < self._width - 1
-                if part and row < rows and row + 1 not in self._short:
-                    text = "the line above may be the beginning of the first cell of the row"
-                    yield problem(row + 1, "too_few_cells", text, "Put the two lines together.")
             elif not whole_file and not style and (lost := self._known_from(len(cells))):
                 warned = self._of_row(row, len(cells), "too_few_cells", lost)
                 yield {**warned, "severity": "warning"}
+            if not style and row < rows and self._may_begin_the_next(row):
+                text = "the line above may be the beginning of the first cell of the row"
+                yield problem(row + 1, "too_few_cells", text, "Put the two lines together.")
+
+    def _may_begin_the_next(self, row: int) -> bool:
+        """Whether a row is a single text above a whole row."""
+        cells = self._short[row]
+        # With as many blanks as a row it is rather one whose delimiters are blanks.
+        alone = len(cells) == 1 and cells[0].count(" ") < self._width - 1
+        return alone and row + 1 not in self._short
 
     def _known_from(self, start: int) -> list[str]:
         """Return the headings from column `start` on that say what a shipment is made of."""
