@@ -432,6 +432,7 @@ class Planner:
                     self.spec.columns,
                 ),
                 grouping.named_after_goods(left, self.orders),
+                grouping.unnumbered(left),
             ]
         )
         table, unresolved = await choose_services(

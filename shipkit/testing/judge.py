@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from shipkit.errors import ShipkitError
 from shipkit.models import Address
@@ -43,6 +43,10 @@ class Read:
     orders_of_rows: Mapping[int, str]
     """Row of the source, from 1 -> order number."""
     roles: Mapping[str, str]
+
+
+_UNNUMBERED: Final = ""
+"""The number of orders that have none."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,8 @@ def judged(spoiled: SpoiledFile, clean: Clean, path: Path) -> Verdict:
         elif {"obeyed", "torn"} & outcomes == {"obeyed"} and same and not warned:
             silent.append(f"{order}: what the row asks for is passed over")
     strangers = now.ready.keys() - clean.read.ready.keys()
+    if _UNNUMBERED in now.warned:
+        strangers -= {_UNNUMBERED}
     silent += [f"{order}: not an order of the clean file" for order in sorted(strangers)]
     untouched = clean.read.ready.keys() - expected.keys()
     return Verdict(tuple(silent), None, len(now.waiting & untouched))
@@ -149,7 +155,8 @@ def _read(path: Path, options: Mapping[str, Any]) -> Read:
     warned: set[str] = set()
     orders_of_rows: dict[int, str] = {}
     for row in mapped.to_dict("records"):
-        number, order = row["row_number"], str(row["order_id"])
+        number = row["row_number"]
+        order = row["order_id"] if isinstance(row["order_id"], str) else _UNNUMBERED
         orders_of_rows |= dict.fromkeys(row["row_numbers"], order)
         lines = {number, *row["row_numbers"]}
         if lines & errors:
@@ -168,9 +175,13 @@ def _read(path: Path, options: Mapping[str, Any]) -> Read:
 
 
 def _rows_elsewhere(now: Read, clean: Read) -> int:
-    """Return how many rows wait under a number that is not theirs: an unknown one, or another's."""
+    """Return how many rows wait under a number that is not theirs: an unknown one, or another's.
+
+    Rows without a number count as well, where a warning names them.
+    """
     rows, own = Counter(now.orders_of_rows.values()), Counter(clean.orders_of_rows.values())
-    return sum(max(count - own[order], 0) for order, count in rows.items() if order in now.waiting)
+    known = now.waiting | ({_UNNUMBERED} & now.warned)
+    return sum(max(count - own[order], 0) for order, count in rows.items() if order in known)
 
 
 def _difference(before: str, after: str) -> str:

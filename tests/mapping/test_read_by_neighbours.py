@@ -236,3 +236,25 @@ def test_nothing_in_a_column_of_packaging_is_a_box_of_ones_own(shop, cell):
     row = {"Order": "1", "Name": "Ada", **HOME, "Packaging": cell}
     shipments, _ = mapped(shop, row, {**row, "Order": "2", "Packaging": "pak"})
     assert [each["parcels"][0]["packaging"] for each in shipments] == ["package", "pak"]
+
+
+@pytest.mark.parametrize(("without", "warned"), [((3,), [3]), ((1, 2, 3), [])])
+def test_an_order_without_a_number_where_most_have_one_is_a_warning(shop, without, warned):
+    """It shipped without a word, and its tracking number could be found by no order number."""
+    orders = [
+        {
+            "Order Number": "" if row in without else f"SO-{row}",
+            "Name": f"Ada Lee {chr(64 + row)}",
+            "Address": f"{row} Main St",
+            "City": "Austin",
+            "State": "TX",
+            "Zip": "78701",
+            "Weight (lb)": 2,
+        }
+        for row in range(1, 6)
+    ]
+    with sk.BatchSession(orders, shipper=shop, service="ground") as session:
+        found = session.problems
+        assert found["row_number"].tolist() == warned
+        assert set(found["severity"]) <= {"warning"}
+        assert set(found["code"]) <= {"order_key_missing"}

@@ -25,6 +25,7 @@ from shipkit.orders.grouping.order_problems import (
     key_sql,
     named_after_goods,
     notices,
+    unnumbered,
 )
 from shipkit.orders.grouping.order_set import FixedOrders, OrderSet
 from shipkit.orders.grouping.repeated_rows import check_repeated_rows, repeated_rows
@@ -45,6 +46,7 @@ __all__ = [
     "once_of",
     "order_key_of",
     "unlike_lines",
+    "unnumbered",
 ]
 
 _LINE_ROLES: Final = frozenset(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
@@ -26,6 +27,7 @@ __all__ = [
     "key_sql",
     "named_after_goods",
     "notices",
+    "unnumbered",
 ]
 
 _DIGITS_KEPT: Final = 15
@@ -203,6 +205,31 @@ def named_after_goods(shipments: pa.Table, orders: OrderSet) -> pa.Table:
             }
             for number, name in zip(numbers, called, strict=True)
             if name is not None and name.casefold() in goods.get(number, ())
+        ]
+    )
+
+
+def unnumbered(shipments: pa.Table) -> pa.Table:
+    """Return a warning for each shipment without an order number, where most have one.
+
+    Its number may be lost; where most have none, the file has no such numbers.
+    """
+    keys = shipments.column("order_id")
+    lost, most = keys.null_count, len(keys) - keys.null_count
+    if not lost or lost >= most:
+        return problems_table()
+    numbers = shipments.filter(pc.is_null(keys)).column("row_number").to_pylist()
+    return problems_table(
+        [
+            {
+                "row_number": number,
+                "field": "order_id",
+                "problem": f"the order has no number, and {most:,} of {len(keys):,} have one",
+                "fix": "Fill in the cell, or leave it: the order is known by its row.",
+                "severity": "warning",
+                "code": "order_key_missing",
+            }
+            for number in numbers
         ]
     )
 
