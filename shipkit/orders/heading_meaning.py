@@ -18,6 +18,7 @@ from shipkit.orders.currencies import without_currency
 from shipkit.orders.heading_text import (
     heading_words,
     spelled,
+    without_explaining_notes,
     without_explanation,
     without_note,
     word_file,
@@ -90,6 +91,12 @@ def _meaning(heading: str) -> Candidate | None:
     found = _read_words(words, heading)
     if found is None and len(words) > 1 and words[: len(words) // 2] * 2 == words:  # "State 州"
         found = _read_words(words[: len(words) // 2], heading)
+    plain = without_explaining_notes(heading)
+    if found is None and plain != heading.strip():
+        found = _read_words(words_of(plain), heading)
+        # "Weight (lb) (see help)" has its unit in another note, and "Weight (max)" has none.
+        if found is not None and found.match.role in MEASURED and found.match.unit is None:
+            found = None
     if found is not None:
         return found
     short = without_explanation(without_note(heading))

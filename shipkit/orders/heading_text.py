@@ -20,6 +20,7 @@ __all__ = [
     "heading_words",
     "phrase",
     "spelled",
+    "without_explaining_notes",
     "without_explanation",
     "without_note",
     "word_file",
@@ -110,12 +111,27 @@ def without_explanation(heading: str) -> str:
     sign = _EXPLAINED.search(heading)
     if sign is None:
         return heading
-    note = _tokens(heading[sign.end() :])
+    return heading[: sign.start()] if _only_explains(heading[sign.end() :]) else heading
+
+
+def without_explaining_notes(heading: str) -> str:
+    """Return a heading without the notes in brackets that only say how its cells are written.
+
+    Examples
+    --------
+    >>> without_explaining_notes("Weight (lb) (see help)"), without_explaining_notes("Weight (lb)")
+    ('Weight (lb)', 'Weight (lb)')
+    """
+    return _NOTE.sub(lambda found: "" if _only_explains(found[0]) else found[0], heading).strip()
+
+
+def _only_explains(note: str) -> bool:
+    words = _tokens(note)
     explains = frozenset(word_file("spelling")["explaining"])
     known = explains.union(word_file("spelling")["next_to_explaining"])
-    if explains.intersection(note) and all(word in known or word.isdigit() for word in note):
-        return heading[: sign.start()]
-    return heading
+    return bool(explains.intersection(words)) and all(
+        word in known or word.isdigit() for word in words
+    )
 
 
 def _tokens(heading: str) -> list[str]:
