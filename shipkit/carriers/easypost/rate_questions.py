@@ -41,7 +41,7 @@ from shipkit.carriers.easypost.shipment_request import (
     demand_row,
     demand_service,
     draft,
-    dropped_options,
+    dropped,
     insured_amount,
     row_notes,
 )
@@ -320,12 +320,7 @@ class RateQuestions:
         if other is None and self._verify:
             other = await self._as_the_carrier_has_it(sent)
         rates, failed = rates_of(answer)
-        rated = Rated(
-            tuple(rates),
-            failed,
-            dropped_options(question.options, answer),
-            other,
-        )
+        rated = Rated(tuple(rates), failed, dropped(question, answer), other)
         self._known[_key(question)] = rated
         return rated
 

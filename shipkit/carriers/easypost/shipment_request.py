@@ -2,20 +2,21 @@
 
 Weights are ounces and sides inches, with one decimal (docs.easypost.com, Parcels). Unknown fields
 are ignored without an error, so nothing is sent that is not in the documents or the recordings, and
-what comes back is compared with what was sent (:func:`dropped_options`).
+what comes back is compared with what was sent (:func:`dropped`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
 
 from shipkit.carriers.easypost.catalog import SERVICES, carrier_of, packaging_of
-from shipkit.carriers.easypost.customs_info import customs_info, duty_options
+from shipkit.carriers.easypost.customs_info import customs_info, dropped_currency, duty_options
+from shipkit.carriers.easypost.shipment_answer import parts_of
 from shipkit.carriers.row_refusal import refuse
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment, Signature
@@ -27,6 +28,7 @@ __all__ = [
     "demand_row",
     "demand_service",
     "draft",
+    "dropped",
     "dropped_options",
     "insured_amount",
     "row_notes",
@@ -180,6 +182,18 @@ def demand_label_size(service: str, label: LabelSpec) -> None:
             f"{carrier.upper()} has no labels of {label.size} inches at EasyPost.",
             f"Use {_USUAL_SIZE}, the default.",
         )
+
+
+def dropped(asked: Draft, answer: Mapping[str, Any]) -> CarrierRejected | None:
+    """Return why a row must wait: a shipment of the answer is not what was asked for.
+
+    An order has no options of its own: those of each of its shipments count.
+    """
+    [inside] = asked.body.values()
+    parts = parts_of(answer)
+    return next(
+        filter(None, (dropped_options(asked.options, part) for part in parts)), None
+    ) or dropped_currency(inside.get("customs_info"), parts)
 
 
 def dropped_options(sent: dict[str, Any], answer: Any) -> CarrierRejected | None:
