@@ -8,6 +8,9 @@ import pytest
 
 import shipkit as sk
 from shipkit.orders import column_problems
+from shipkit.orders.heading_text import phrase
+from shipkit.orders.heading_words import headings_of
+from shipkit.schema import OPTIONS
 
 ROW = {
     "Order ID": "A-1",
@@ -266,3 +269,15 @@ def test_a_column_that_asks_holds_its_row_and_its_usual_cells_do_not(ship, headi
 
 def test_the_account_of_ship_via_account_needs_its_payer(ship):
     assert ship(cells={"Ship Via Account": "B2C3D4"})[0] == ["missing"]
+
+
+def test_options_are_read_under_their_own_names(ship):
+    """The pages call each a column. "Bill To" and "Access Point" may name a party or a place."""
+    named = {
+        leaf.name
+        for leaf in OPTIONS
+        if phrase(leaf.name.replace("_", " ")) in {phrase(text) for text in headings_of(leaf)}
+    }
+    assert {leaf.name for leaf in OPTIONS} - named == {"bill_to", "access_point"}
+    held, _, row = ship(cells={"notify": "delivered", "Email": "ada@example.com"}, service="ground")
+    assert (held, row["notify"]) == (["option_not_supported"], "delivered")
