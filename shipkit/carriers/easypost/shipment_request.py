@@ -8,6 +8,7 @@ what comes back is compared with what was sent (:func:`dropped`).
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment, Si
 __all__ = [
     "Draft",
     "address_body",
+    "day_notes",
     "demand_label_size",
     "demand_row",
     "demand_service",
@@ -50,6 +52,9 @@ _ASKED: Final = {
 _USUAL_SIZE: Final = "4x6"
 _LARGE_LABELS: Final = frozenset({"fedex", "dhlexpress"})
 """Carriers with labels of 4x8 inches (support.easypost.com, Label Sizes)."""
+_DAYS_AHEAD: Final = {"usps": 7, "ups": 7}
+"""How far ahead of a purchase a ship date may be, by the carriers' own APIs (domestic-labels.yaml,
+mailingDate; Shipping.yaml, ShipmentDate). EasyPost's documents do not say."""
 _PRINTED: Final = 3  # options.print_custom_1 to _3
 _OUNCES_A_POUND: Final = Decimal(16)
 
@@ -290,6 +295,19 @@ def row_notes(shipment: Shipment) -> tuple[str, ...]:
     if order and order not in _printed(shipment):
         found.append("the order number is not on the label: your references take its place")
     return tuple(found)
+
+
+def day_notes(shipment: Shipment, code: str, today: dt.date) -> tuple[str, ...]:
+    """Return what to know of a ship date that the carrier of a service may not take yet."""
+    carrier = carrier_of(code)
+    days = _DAYS_AHEAD.get(carrier)
+    if days is None or shipment.ship_date is None:
+        return ()
+    first = shipment.ship_date - dt.timedelta(days=days)
+    if today >= first:
+        return ()
+    text = f"{carrier.upper()} makes labels at most {days} days ahead"
+    return (f"{text}: a purchase before {first} may be refused",)
 
 
 def _order_number(shipment: Shipment) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shipkit.carriers.easypost.shipment_request import (
+    day_notes,
     demand_label_size,
     demand_row,
     demand_service,
@@ -318,3 +319,22 @@ def test_three_references_are_printed_and_the_order_number_has_what_is_left():
     assert "the order number is not on the label" in note
     with pytest.raises(CarrierRejected, match="prints 3 references"):
         printed(a="A", b="B", c="C", d="D")
+
+
+@pytest.mark.parametrize(
+    ("code", "ahead", "noted"),
+    [
+        ("usps:priority", 7, False),
+        ("usps:priority", 8, True),
+        ("ups:ground", 8, True),
+        ("fedex:ground", 30, False),  # how far FedEx goes is in no document at hand
+        ("usps:priority", None, False),
+    ],
+)
+def test_a_ship_date_that_the_carrier_may_not_take_yet_is_told(code, ahead, noted):
+    today = dt.date(2026, 12, 1)
+    day = None if ahead is None else today + dt.timedelta(days=ahead)
+    notes = day_notes(row(service=code, ship_date=day), code, today)
+    assert bool(notes) is noted
+    if noted:
+        assert "at most 7 days ahead: a purchase before 2026-12-02 may be refused" in notes[0]
