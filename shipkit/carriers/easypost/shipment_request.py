@@ -18,6 +18,7 @@ from typing import Any, Final
 from shipkit.carriers.easypost.catalog import SERVICES, carrier_of, packaging_of
 from shipkit.carriers.easypost.customs_info import customs_info, dropped_currency, duty_options
 from shipkit.carriers.easypost.shipment_answer import parts_of
+from shipkit.carriers.label_letters import letter_notes
 from shipkit.carriers.row_refusal import refuse
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment, Signature
@@ -294,7 +295,7 @@ def row_notes(shipment: Shipment) -> tuple[str, ...]:
     order = _order_number(shipment)
     if order and order not in _printed(shipment):
         found.append("the order number is not on the label: your references take its place")
-    return tuple(found)
+    return (*found, *letter_notes(shipment))
 
 
 def day_notes(shipment: Shipment, code: str, today: dt.date) -> tuple[str, ...]:
