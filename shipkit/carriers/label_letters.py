@@ -16,7 +16,7 @@ from shipkit.models import Shipment
 __all__ = ["letter_notes"]
 
 _LATIN: Final = ("LATIN", "MODIFIER", "FULLWIDTH LATIN", "FEMININE", "MASCULINE", "MICRO", "KELVIN")
-"""How the names of the letters begin that are Latin, or stand among them."""
+"""How the names of the letters begin that are Latin, or are used among them."""
 
 
 def letter_notes(shipment: Shipment) -> tuple[str, ...]:
