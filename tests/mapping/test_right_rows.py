@@ -281,3 +281,18 @@ def test_options_are_read_under_their_own_names(ship):
     assert {leaf.name for leaf in OPTIONS} - named == {"bill_to", "access_point"}
     held, _, row = ship(cells={"notify": "delivered", "Email": "ada@example.com"}, service="ground")
     assert (held, row["notify"]) == (["option_not_supported"], "delivered")
+
+
+@pytest.mark.parametrize(
+    ("heading", "held"),
+    [
+        *((f"Weight per {box}", []) for box in ("Box", "Parcel (lb)", "package", "CARTON [lbs]")),
+        ("Gewicht pro Paket (lb)", []),
+        *((heading, ["parcel_weights_unclear"]) for heading in ("Total Weight", "Package Weight")),
+    ],
+)
+def test_a_weight_of_each_parcel_is_no_question_next_to_their_number(ship, heading, held):
+    cells = {"Weight": "", heading: "6", "Number of Boxes": "3"}
+    found, _, row = ship(cells=cells, ignore=["Weight"])
+    assert row["parcels"].count('"weight_lb":6.0') == 3
+    assert found == held
