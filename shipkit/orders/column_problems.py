@@ -401,6 +401,12 @@ _AMOUNT: Final = r"\pS? ?[0-9]{1,5}(?:[.,][0-9]{1,3})*(?: ?(?:\pS|%|[a-z]{2,3}))
 """An amount of money or a percentage; numbers of carriers' accounts have six digits and more."""
 
 
+_ZERO: Final = (
+    r"(?:[a-z]{0,3}\p{Sc} ?|[a-z]{3} )?[-+]?0+(?:[.,]0+)?(?: ?(?:%|\p{Sc}|[a-z]{1,4}\.?))?"
+)
+"""An amount or a measure of nothing: "$0.00", "0,00 €", "0 lb"."""
+
+
 def _asks_sql(key: str, asks: Instruction, row: _RowCells) -> str:
     """Return SQL that is true of a line whose cell holds more than a neutral value."""
     street = row.street
@@ -432,6 +438,8 @@ def _asks_sql(key: str, asks: Instruction, row: _RowCells) -> str:
         )
         # Set for each mapping, because it is the shipper's local day and not that of the machine.
         where = f"coalesce({day} > coalesce(getvariable('{TODAY}')::DATE, current_date), true)"
+    if not asks.place:  # "0B" may be an apartment
+        where += f" AND NOT regexp_full_match({text}, {quote(_ZERO)})"
     return (
         f"coalesce({where} AND {text} <> '' AND NOT list_contains([{neutral}], {text}) "
         f"AND coalesce(TRY_CAST({text} AS DOUBLE), 1) <> 0, false)"

@@ -110,10 +110,15 @@ def _missing(table: pa.Table, account: Account, shipper: Address) -> Iterator[_A
     for leaf in OPTIONS:
         if leaf.name not in offered:
             column = asked_for(table, leaf)
+            rows = _asking(column, leaf)
+            if rows and leaf.name in _FOR_CUSTOMS:
+                rows = _at_a_border(table, shipper, rows)
+            if rows and leaf.name == "duties_bill_to":
+                rows = [row for row in rows if not _receiver_pays_anyway(table, row)]
             yield _Ask(
                 leaf.name,
                 leaf.path,
-                {row: str(column[row].as_py()) for row in _asking(column, leaf)},
+                {row: str(column[row].as_py()) for row in rows},
                 f"Clear the cell, edit the row ({leaf.name}=None)",
                 leaf.spec.part_of,
             )
@@ -193,18 +198,46 @@ def _days(table: pa.Table, _: Address) -> dict[int, str]:
 
 def _customs(table: pa.Table, shipper: Address) -> dict[int, str]:
     """Return the rows with papers for a customs border; within one they are not needed."""
-    rows = np.asarray(_rows_where(pc.is_valid(table.column("customs"))), dtype=np.int64)
+    rows = _at_a_border(table, shipper, _rows_where(pc.is_valid(table.column("customs"))))
+    return {row: table.column("country")[row].as_py() or "" for row in rows}
+
+
+_FOR_CUSTOMS: Final = frozenset(
+    {
+        "ioss_number",
+        *(f"{side}_{kind}" for side in ("sender", "recipient") for kind in ("tax_id", "eori")),
+        "itn",
+        *(leaf.name for leaf in OPTIONS if "duties_bill_to" in (leaf.name, leaf.spec.part_of)),
+    }
+)
+"""What is of no use where no customs border is crossed: an export fills it in each row."""
+
+
+def _at_a_border(table: pa.Table, shipper: Address, rows: list[int]) -> list[int]:
+    """Return which of `rows` cross a customs border."""
     names = ["ship_from", "country", "postal_code"]
     own = {"country": shipper.country, "postal_code": shipper.postal_code}
-    found = {}
-    for row, line in zip(rows.tolist(), table.select(names).take(rows).to_pylist(), strict=True):
-        here, there = (
-            (place["country"] or "", place["postal_code"] or "")
-            for place in (line["ship_from"] or own, line)
+    lines = table.select(names).take(np.asarray(rows, dtype=np.int64)).to_pylist()
+    return [
+        row
+        for row, line in zip(rows, lines, strict=True)
+        if is_customs_border(
+            *(
+                (place["country"] or "", place["postal_code"] or "")
+                for place in (line["ship_from"] or own, line)
+            )
         )
-        if is_customs_border(here, there):
-            found[row] = there[0]
-    return found
+    ]
+
+
+def _receiver_pays_anyway(table: pa.Table, row: int) -> bool:
+    """Return whether the receiver is to pay duties, as carriers without a choice have it.
+
+    An account of the receiver is an option of its own.
+    """
+    customs = table.column("customs")[row].as_py() or {}
+    payers = (table.column("duties_bill_to")[row].as_py(), customs.get("duties_payer"))
+    return all(payer in (None, "", "receiver") for payer in payers)
 
 
 _FURTHER: Final[Mapping[str, tuple[str, str, Callable[[pa.Table, Address], Mapping[int, str]]]]] = {

@@ -282,6 +282,32 @@ def test_declared_value_is_charged_by_each_started_hundred_above_the_free_one():
     ]
 
 
+def test_a_declared_value_may_count_as_a_whole(tmp_path):
+    """As UPS bills it: $4.35 from $100.01 to $300, then $1.45 for each $100 of the whole value."""
+    (tmp_path / "277.csv").write_text("Dest. ZIP,Ground\n004-999,5\n")
+    (tmp_path / "ground.csv").write_text("Weight,5\n1,10.00\n")
+    line = 'name = "declared"\namount = "1.45"\ndeclared_value = true\nfree = "100"\n'
+    (tmp_path / "value.toml").write_text(
+        f'[[surcharge]]\n{line}minimum = "4.35"\nwhole_value = true\n'
+    )
+    card = RateCard.from_files(
+        zones=tmp_path / "277.csv",
+        rates={"ground": tmp_path / "ground.csv"},
+        surcharges=tmp_path / "value.toml",
+    )
+    owed = {10_000: 0, 10_001: 435, 30_000: 435, 30_001: 580, 40_000: 580, 100_000: 1450}
+    rows = table(
+        *({"postal_code": "10001", "parcels": [parcel(1.0, value=cents)]} for cents in owed)
+    )
+    shop = SHOP.model_copy(update={"postal_code": "27703"})
+    for one in (card, RateCard.load(card.save(tmp_path / "card.zip"))):
+        assert one.quote_table(rows, shop).column("other_cents").to_pylist() == [*owed.values()]
+        alone = [one.quote(shipment_from_row(row), shop).other_cents for row in rows.to_pylist()]
+        assert alone == [*owed.values()]
+    with pytest.raises(RateCardError, match="counts the whole value, and is not of declared"):
+        Surcharge("declared", "other", cents=145, whole_value=True)
+
+
 def test_a_rule_holds_between_its_dates():
     card = card_of(
         zones=[("782", "100", "ground", "5")],
@@ -489,6 +515,7 @@ def surcharges(draw):
                 "cents": draw(st.integers(0, 300)),
                 "declared_value": True,
                 "free_cents": 10_000,
+                "whole_value": draw(st.booleans()),
             },
             "area": {"cents": draw(CENTS), "area": "rural"},
         }[kind]

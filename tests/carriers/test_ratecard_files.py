@@ -423,6 +423,17 @@ def test_a_zone_file_that_cannot_be_used_is_refused_by_line_and_column(files, ro
         RateCard.from_files(zones=files / "277.csv", rates=files / "ground.csv")
 
 
+def test_a_price_per_pound_of_nothing_next_to_a_price_is_none(files):
+    """A column that is 0 where it does not apply made every price 0.00."""
+    (files / "277.csv").write_text("Dest. ZIP,Ground\n004-999,5\n")
+    (files / "ground.csv").write_text(
+        "zone,lb,price,per lb\n5,1,10.00,0\n5,2,11.00,0.00\n5,3,12.00,-\n5,4,,2.50\n"
+    )
+    card = RateCard.from_files(zones=files / "277.csv", rates={"ground": files / "ground.csv"})
+    prices = {lb: cents + more * lb for (_, _, lb), (cents, more) in card.prices.items()}
+    assert prices == {1: 1000, 2: 1100, 3: 1200, 4: 1000}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -442,6 +453,10 @@ def test_a_zone_file_that_cannot_be_used_is_refused_by_line_and_column(files, ro
         (
             ground_rates().replace("51.33", "call us"),
             r"line 2, column E: 'call us' is not an amount in USD",
+        ),
+        *(
+            (ground_rates().replace("51.33", nothing), r"line 2, column E: '.*' is no price")
+            for nothing in ("0", "0.00", "$0.00")
         ),
         (ground_rates().replace("51.33", "51.337"), r"'51.337' is not an amount in USD"),
         (

@@ -8,6 +8,9 @@ import pytest
 
 import shipkit as sk
 from shipkit.orders import column_problems
+from shipkit.orders.heading_text import phrase
+from shipkit.orders.heading_words import headings_of
+from shipkit.schema import OPTIONS
 
 ROW = {
     "Order ID": "A-1",
@@ -204,3 +207,92 @@ def test_a_county_that_is_called_like_a_state_is_none(ship, city, state, code, h
 def test_a_firm_may_be_called_like_a_street(ship, name, street, held):
     held_codes, warned, _ = ship(cells={"Name": name, "Address": street})
     assert ("name_not_a_person" in held_codes, "name_not_a_person" in warned) == (held, not held)
+
+
+@pytest.mark.parametrize(
+    ("heading", "nothing", "something"),
+    [
+        ("Insurance", ("$0.00", "0,00 €", "USD 0.00", "0.00 GBP", "CA$0", "-0.00"), "$0.50"),
+        ("Dry Ice Weight", ("0 lb", "0kg", "0.0 oz"), "0.5 lb"),
+        ("Alcohol %", ("0%", "0,0 %"), "0.5%"),
+        ("Hazmat Fee", ("$0.00", "¥0"), "$20.00"),
+    ],
+)
+def test_an_amount_or_a_measure_of_nothing_asks_for_nothing(ship, heading, nothing, something):
+    """Exports fill columns of fees and measures in each row; "0" alone was understood."""
+    for cell in nothing:
+        assert ship(cells={heading: cell})[0] == [], cell
+    assert ship(cells={heading: something})[0] == ["column_not_understood"]
+
+
+def test_zero_with_two_decimals_is_no_and_one_is_yes(ship):
+    for cell, wanted in {"0.00": False, "1.00": True}.items():
+        held, _, row = ship(cells={"Saturday Delivery": cell})
+        assert (held, row["saturday_delivery"]) == ([], wanted)
+    assert ship(cells={"Saturday Delivery": "12.00"})[0] == ["saturday_delivery_unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "usual", "asking", "held"),
+    [
+        ("Machinable", "Y", "N", True),
+        ("Stackable", "Y", "N", False),
+        ("Non-Machinable", "N", "Y", True),
+        ("Non Stackable", "N", "Y", False),
+    ],
+)
+def test_a_tick_that_says_how_nearly_all_parcels_are_asks_for_nothing(
+    ship, heading, usual, asking, held
+):
+    """`Machinable: Y` was held, and `Machinable: N` bought as an ordinary parcel."""
+    assert ship(cells={heading: usual})[:2] == ([], [])
+    code = ["column_not_understood"]
+    assert ship(cells={heading: asking})[:2] == ((code, []) if held else ([], code))
+
+
+@pytest.mark.parametrize(
+    ("heading", "asking", "usual"),
+    [
+        ("Ship Collect", ["Y", "B2C3D4"], ["N", "0"]),
+        ("Use Customer Account", ["Y"], ["N"]),
+        ("Billing Type", ["Third Party", "Recipient"], ["Prepaid", "Monthly", "Sender"]),
+        ("Payment Type", ["THIRD_PARTY", "COLLECT"], ["SENDER", "Visa", "PayPal", "Invoice"]),
+        ("Cremated Remains", ["Y"], ["N"]),
+    ],
+)
+def test_a_column_that_asks_holds_its_row_and_its_usual_cells_do_not(ship, heading, asking, usual):
+    for cell in asking:
+        assert ship(cells={heading: cell})[0] == ["column_not_understood"], cell
+    for cell in usual:
+        assert ship(cells={heading: cell})[0] == [], cell
+
+
+def test_the_account_of_ship_via_account_needs_its_payer(ship):
+    assert ship(cells={"Ship Via Account": "B2C3D4"})[0] == ["missing"]
+
+
+def test_options_are_read_under_their_own_names(ship):
+    """The pages call each a column. "Bill To" and "Access Point" may name a party or a place."""
+    named = {
+        leaf.name
+        for leaf in OPTIONS
+        if phrase(leaf.name.replace("_", " ")) in {phrase(text) for text in headings_of(leaf)}
+    }
+    assert {leaf.name for leaf in OPTIONS} - named == {"bill_to", "access_point"}
+    held, _, row = ship(cells={"notify": "delivered", "Email": "ada@example.com"}, service="ground")
+    assert (held, row["notify"]) == (["option_not_supported"], "delivered")
+
+
+@pytest.mark.parametrize(
+    ("heading", "held"),
+    [
+        *((f"Weight per {box}", []) for box in ("Box", "Parcel (lb)", "package", "CARTON [lbs]")),
+        ("Gewicht pro Paket (lb)", []),
+        *((heading, ["parcel_weights_unclear"]) for heading in ("Total Weight", "Package Weight")),
+    ],
+)
+def test_a_weight_of_each_parcel_is_no_question_next_to_their_number(ship, heading, held):
+    cells = {"Weight": "", heading: "6", "Number of Boxes": "3"}
+    found, _, row = ship(cells=cells, ignore=["Weight"])
+    assert row["parcels"].count('"weight_lb":6.0') == 3
+    assert found == held

@@ -67,6 +67,37 @@ def test_what_is_not_declared_is_a_problem_and_what_is_declared_is_none(name: st
     assert found(row, frozenset({name})) == {}
 
 
+FOR_CUSTOMS = {
+    "ioss_number": "IM2760000000",
+    "sender_tax_id": "DE123456789",
+    "sender_eori": "DE1234567",
+    "recipient_tax_id": "12345678901",
+    "recipient_eori": "FR1234567",
+    "itn": "NOEEI 30.37(a)",
+    "duties_bill_to": "shipper",
+    "duties_account": "C3D4E5",
+}
+
+
+def test_what_is_for_customs_only_is_asked_where_a_border_is_crossed() -> None:
+    """An export has the shop's IOSS number in each row, also of orders that stay in the country."""
+    assert set(found({**FOR_CUSTOMS, "country": "DE"})) >= {*FOR_CUSTOMS} - {"duties_account"}
+    assert found(FOR_CUSTOMS) == {}
+    berlin = {"ship_from": {**PLACE, "country": "DE", "postal_code": "10115"}, "country": "FR"}
+    within = frozenset({"ship_from"})
+    assert found({**FOR_CUSTOMS, **berlin, "postal_code": "75001"}, within) == {}
+
+
+def test_the_receiver_pays_duties_where_an_account_has_no_choice() -> None:
+    abroad = {"country": "DE", "duties_bill_to": "receiver"}
+    papers = {"reason": "sale", "duties_payer": "shipper", "items": []}
+    offered = frozenset({"customs"})
+    assert found(abroad, offered) == {}
+    assert found({**abroad, "customs": {**papers, "duties_payer": "receiver"}}, offered) == {}
+    assert found({**abroad, "customs": papers}, offered) == {"duties_bill_to": "receiver"}
+    assert found({**abroad, "duties_account": "C3D4E5"}, offered) == {"duties_account": "C3D4E5"}
+
+
 def test_an_order_without_wishes_asks_for_nothing() -> None:
     ordinary = {
         "ship_from": SHOP.model_dump(),  # the shipper's own address

@@ -33,7 +33,7 @@ from shipkit.carriers.easypost.shipment_answer import (
 from shipkit.carriers.easypost.shipment_request import (
     demand_label_size,
     draft,
-    dropped_options,
+    dropped,
     insured_amount,
 )
 from shipkit.carriers.label_format import checked
@@ -89,7 +89,7 @@ class LabelPurchases:
         if not isinstance(number, str) or not number:
             raise AnswerLost("EasyPost's answer to a new shipment has no id.")
         self._client.demand_mode(answer)
-        if refused := dropped_options(asked.options, parts_of(answer)[0]):
+        if refused := dropped(asked, answer):
             raise refused
         offer = await self._offer(number, answer, shipment.service)
         # A price in another currency leaves the fees out, as its quote did, which says so.

@@ -38,10 +38,11 @@ from shipkit.carriers.easypost.shipment_answer import (
 )
 from shipkit.carriers.easypost.shipment_request import (
     Draft,
+    day_notes,
     demand_row,
     demand_service,
     draft,
-    dropped_options,
+    dropped,
     insured_amount,
     row_notes,
 )
@@ -49,6 +50,7 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.carriers.quoting import alike, quote_line, refused_line, shop_questions
 from shipkit.carriers.unsold_services import with_unsold
+from shipkit.common.local_day import local_day
 from shipkit.common.pool import each
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected
 from shipkit.models import Address, Rate, Shipment
@@ -320,12 +322,7 @@ class RateQuestions:
         if other is None and self._verify:
             other = await self._as_the_carrier_has_it(sent)
         rates, failed = rates_of(answer)
-        rated = Rated(
-            tuple(rates),
-            failed,
-            dropped_options(question.options, answer),
-            other,
-        )
+        rated = Rated(tuple(rates), failed, dropped(question, answer), other)
         self._known[_key(question)] = rated
         return rated
 
@@ -422,7 +419,14 @@ class RateQuestions:
             )
             return (f"{text}; spend limits do not count them",)
 
-        return [_with_warnings(rate, (*notes, *fee_notes(rate.currency))) for rate in rates]
+        if shipment.ship_date is None:
+            return [_with_warnings(rate, (*notes, *fee_notes(rate.currency))) for rate in rates]
+        today = local_day(shipment.ship_from or shipment.ship_to)
+        dated = [day_notes(shipment, rate.service, today) for rate in rates]
+        return [
+            _with_warnings(rate, (*notes, *fee_notes(rate.currency), *more))
+            for rate, more in zip(rates, dated, strict=True)
+        ]
 
     def _forecast(self, fresh: int, rows: int) -> str:
         """Return what ratings beyond the free ones would cost, empty when there are none."""

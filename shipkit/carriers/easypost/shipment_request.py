@@ -2,20 +2,23 @@
 
 Weights are ounces and sides inches, with one decimal (docs.easypost.com, Parcels). Unknown fields
 are ignored without an error, so nothing is sent that is not in the documents or the recordings, and
-what comes back is compared with what was sent (:func:`dropped_options`).
+what comes back is compared with what was sent (:func:`dropped`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
 
 from shipkit.carriers.easypost.catalog import SERVICES, carrier_of, packaging_of
-from shipkit.carriers.easypost.customs_info import customs_info, duty_options
+from shipkit.carriers.easypost.customs_info import customs_info, dropped_currency, duty_options
+from shipkit.carriers.easypost.shipment_answer import parts_of
+from shipkit.carriers.label_letters import letter_notes
 from shipkit.carriers.row_refusal import refuse
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment, Signature
@@ -23,10 +26,12 @@ from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment, Si
 __all__ = [
     "Draft",
     "address_body",
+    "day_notes",
     "demand_label_size",
     "demand_row",
     "demand_service",
     "draft",
+    "dropped",
     "dropped_options",
     "insured_amount",
     "row_notes",
@@ -48,6 +53,9 @@ _ASKED: Final = {
 _USUAL_SIZE: Final = "4x6"
 _LARGE_LABELS: Final = frozenset({"fedex", "dhlexpress"})
 """Carriers with labels of 4x8 inches (support.easypost.com, Label Sizes)."""
+_DAYS_AHEAD: Final = {"usps": 7, "ups": 7}
+"""How far ahead of a purchase a ship date may be, by the carriers' own APIs (domestic-labels.yaml,
+mailingDate; Shipping.yaml, ShipmentDate). EasyPost's documents do not say."""
 _PRINTED: Final = 3  # options.print_custom_1 to _3
 _OUNCES_A_POUND: Final = Decimal(16)
 
@@ -182,6 +190,18 @@ def demand_label_size(service: str, label: LabelSpec) -> None:
         )
 
 
+def dropped(asked: Draft, answer: Mapping[str, Any]) -> CarrierRejected | None:
+    """Return why a row must wait: a shipment of the answer is not what was asked for.
+
+    An order has no options of its own: those of each of its shipments count.
+    """
+    [inside] = asked.body.values()
+    parts = parts_of(answer)
+    return next(
+        filter(None, (dropped_options(asked.options, part) for part in parts)), None
+    ) or dropped_currency(inside.get("customs_info"), parts)
+
+
 def dropped_options(sent: dict[str, Any], answer: Any) -> CarrierRejected | None:
     """Return why a row must wait: what it asks for is not in the options of the answer.
 
@@ -275,7 +295,20 @@ def row_notes(shipment: Shipment) -> tuple[str, ...]:
     order = _order_number(shipment)
     if order and order not in _printed(shipment):
         found.append("the order number is not on the label: your references take its place")
-    return tuple(found)
+    return (*found, *letter_notes(shipment))
+
+
+def day_notes(shipment: Shipment, code: str, today: dt.date) -> tuple[str, ...]:
+    """Return what to know of a ship date that the carrier of a service may not take yet."""
+    carrier = carrier_of(code)
+    days = _DAYS_AHEAD.get(carrier)
+    if days is None or shipment.ship_date is None:
+        return ()
+    first = shipment.ship_date - dt.timedelta(days=days)
+    if today >= first:
+        return ()
+    text = f"{carrier.upper()} makes labels at most {days} days ahead"
+    return (f"{text}: a purchase before {first} may be refused",)
 
 
 def _order_number(shipment: Shipment) -> str:

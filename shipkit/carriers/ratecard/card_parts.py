@@ -173,7 +173,9 @@ def rule_text(rule: Any) -> str:
 
 
 _LATER_FIELDS: Final = {
-    "Surcharge": frozenset({"over_cubic_in", "zones", "group", "minimum_billable_lb"}),
+    "Surcharge": frozenset(
+        {"over_cubic_in", "zones", "group", "minimum_billable_lb", "whole_value"}
+    ),
     "Discount": frozenset({"zones", "over_lb", "up_to_lb"}),
 }
 
@@ -275,7 +277,8 @@ class Surcharge:
     (:attr:`RateCard.by_shipment`), percentages and minimums are of each parcel's price, and an
     amount for the shipment is on its first parcel. The amount is `cents` (a shipment, or with
     `per_parcel` or a size condition each parcel that meets it), or `percent` of what `of` names, or
-    `cents` for each started 100 units of declared value above `free_cents`.
+    `cents` for each started 100 units of declared value above `free_cents`: of what is above it, or
+    with `whole_value` of all of it.
     """
 
     name: str
@@ -325,8 +328,16 @@ class Surcharge:
     reasons, large package)."""
     minimum_billable_lb: int | None = None
     """A parcel that meets the rule is billed as this many pounds at least (a large package: 90)."""
+    whole_value: bool = False
+    """A value above `free_cents` counts from its first cent, as at UPS and FedEx: over 100 there is
+    a least charge, and over 300 an amount for each 100 of the whole value."""
 
     def __post_init__(self) -> None:
+        if self.whole_value and not self.declared_value:
+            raise RateCardError(
+                f"Surcharge {self.name!r} counts the whole value, and is not of declared values.",
+                fix="Set declared_value, or leave whole_value out.",
+            )
         if self.group is not None and (
             self.percent is not None or self.declared_value or not (self.sized or self.per_parcel)
         ):

@@ -257,8 +257,9 @@ def _applies(case: _Case, rule: Surcharge) -> bool:
 
 
 def _of_value(rule: Surcharge, amount: int, parcel: Parcel) -> int:
-    above = (parcel.declared_value.cents if parcel.declared_value else 0) - rule.free_cents
-    return amount * -(-above // 10_000) if above > 0 else 0
+    value = parcel.declared_value.cents if parcel.declared_value else 0
+    counted = value if rule.whole_value else value - rule.free_cents
+    return amount * -(-counted // 10_000) if value > rule.free_cents else 0
 
 
 def _passes(rule: Surcharge, m: Measure) -> bool:

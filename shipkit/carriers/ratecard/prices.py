@@ -306,15 +306,15 @@ def _of_lines(
                 row=head,
             )
         zone = zone_name(sheet.cell(row, at["zone"] or 0))
-        if at["per lb"] is not None and sheet.cell(row, at["per lb"]):
+        if _by_the_pound(sheet, row, at, currency):
             yield Price(
                 sold,
                 zone,
                 None,
-                _cents(sheet, row, at["per lb"], currency),
+                _cents(sheet, row, at["per lb"] or 0, currency),
                 sheet,
                 row,
-                at["per lb"],
+                at["per lb"] or 0,
             )
             continue
         if at["lb"] is None or at["price"] is None:
@@ -324,6 +324,13 @@ def _of_lines(
         lb, oz = _weight(sheet, row, at["lb"])
         cents = _cents(sheet, row, at["price"], currency)
         yield Price(sold, zone, lb, cents, sheet, row, at["price"], oz)
+
+
+def _by_the_pound(sheet: Sheet, row: int, at: Mapping[str, int | None], currency: str) -> bool:
+    """Return whether a line has a price per pound; 0 next to a price is none."""
+    text = sheet.cell(row, at["per lb"]) if at["per lb"] is not None else ""
+    priced = at["price"] is not None and bool(sheet.cell(row, at["price"]))
+    return bool(text) and not (priced and (text.lower() in _NONE or cents_of(text, currency) == 0))
 
 
 def _zone_heading(sheet: Sheet) -> int | None:
@@ -409,6 +416,13 @@ def _cents(sheet: Sheet, row: int, column: int, currency: str) -> int:
         problem = f"{text!r} is not an amount in {currency}." if text else "the price is missing."
         raise sheet.error(
             problem,
+            fix='Write the amount, or "-" where the service is not sold.',
+            row=row,
+            column=column,
+        )
+    if cents == 0:
+        raise sheet.error(
+            f"{text!r} is no price: a rule such as `cheapest` would choose this service.",
             fix='Write the amount, or "-" where the service is not sold.',
             row=row,
             column=column,

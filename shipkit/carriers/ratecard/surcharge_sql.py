@@ -117,10 +117,11 @@ def _rule(
     if rule.percent is not None:
         amount = share_of(_sum([c for name in rule.of for c in columns[name]]), each)
     elif rule.declared_value:
+        off = 0 if rule.whole_value else rule.free_cents
         amount = parcels.total(
             lambda p: (
                 f"CASE WHEN {p}declared > {rule.free_cents} THEN {each} * (({p}declared - "
-                f"{rule.free_cents} + 9999) // 10000) ELSE 0 END"
+                f"{off} + 9999) // 10000) ELSE 0 END"
             )
         )
     elif rule.group is not None:

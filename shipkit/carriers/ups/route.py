@@ -15,6 +15,7 @@ from shipkit.carriers.ups.measures import Measures, measures_of
 from shipkit.carriers.ups.service_level import SERVICES, ServiceLevel
 from shipkit.carriers.ups.text import clean, cut, phone, postal_code, street
 from shipkit.common.customs_borders import EU, is_customs_border
+from shipkit.common.us_areas import AREAS
 from shipkit.models import Address, Shipment
 
 __all__ = [
@@ -34,8 +35,8 @@ _LIMITS: Final = SERVICES.limits
 _NAME: Final = _LIMITS.name or 35
 _CITY: Final = _LIMITS.city or 30
 _US_PR = frozenset({"US", "PR"})
-_TERRITORIES = frozenset({"PR", "VI", "GU", "AS", "MP"})
-"""States in US mail, countries at UPS."""
+_TERRITORIES = frozenset({"PR", *AREAS})
+"""States in US mail, countries at UPS: territories, and the freely associated states."""
 _STATE = re.compile("[A-Z0-9]{1,5}")
 """StateProvinceCode of Shipping.yaml. A name that is longer is left out: no country but the US and
 Canada is sorted by it."""

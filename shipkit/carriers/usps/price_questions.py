@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from shipkit.carriers.label_letters import letter_notes
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.quote_cache import AnswerCache
 from shipkit.carriers.quoting import SHOPPED, best_of, offers_table, quote_line, refused_line
@@ -403,6 +404,7 @@ class PriceQuestions:
                 )
         origin = shipment.ship_from or shipper
         found += [*form_notes(shipment, origin), *reference_notes(shipment, origin)]
+        found += letter_notes(shipment)
         if shipment.saturday_delivery and is_domestic(shipment.ship_to):
             found.append("USPS delivers on Saturdays without an option, and promises no day")
         return found

@@ -15,7 +15,7 @@ import duckdb
 from shipkit.common.relation import Relation, fresh
 from shipkit.models import Address
 from shipkit.orders.columns import Column
-from shipkit.orders.mapping.column_questions import parcel_questions
+from shipkit.orders.mapping.column_questions import parcel_questions, weights_are_of_each
 from shipkit.orders.mapping.from_columns import column_uses, map_columns
 from shipkit.orders.mapping.from_template import map_template
 from shipkit.orders.mapping.mapped import (
@@ -79,6 +79,9 @@ def map_rows(
             mapped = map_columns(schema, columns, spec, selection, lines)
         if _may_leave_from_elsewhere(mapped, spec):
             mapped = with_origins(schema, mapped, spec.warehouses, shipper)
+    unsaid = spec.template is None and spec.parcels is None and "weight_lb" not in spec.defaults
+    if unsaid and weights_are_of_each(mapped.fields, columns):
+        spec = replace(spec, parcels="each")
     return replace(
         mapped,
         questions=(*mapped.questions, *parcel_questions(mapped, spec)),

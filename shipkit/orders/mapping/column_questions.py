@@ -16,6 +16,8 @@ from shipkit.orders.column_problems import ways_out
 from shipkit.orders.columns import Column
 from shipkit.orders.expressions import quote
 from shipkit.orders.filters.house_numbers import asked_sql
+from shipkit.orders.heading_meaning import weight_words
+from shipkit.orders.heading_text import heading_words
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken
 from shipkit.orders.mapping.mapped import (
     LEAVES,
@@ -37,6 +39,7 @@ __all__ = [
     "parcel_questions",
     "unit_assumed",
     "unit_note",
+    "weights_are_of_each",
 ]
 
 _BLOCKING: Final = (
@@ -132,6 +135,20 @@ def _which(role: str, names: Sequence[str], keys: Sequence[str]) -> tuple[str, s
     shown = ", ".join(f'"{name}"' for name in names)
     problem = f"more than one column may be the {role}: {shown}"
     return problem, f'Choose one: map(columns={{"{role}": "{names[0]}"}}).'
+
+
+def weights_are_of_each(fields: Mapping[str, str], columns: Sequence[Column]) -> bool:
+    """Return whether the headings of weights say that they are of each parcel.
+
+    Parameters
+    ----------
+    fields
+        Key of a column -> path of the field that it feeds.
+    """
+    weights = [c.name for c in columns if fields.get(c.key) == "parcels[0].weight_lb"]
+    headings = [f" {' '.join(heading_words(name))} " for name in weights]
+    said = [any(f" {text} " in words for text in weight_words("of_each")) for words in headings]
+    return bool(said) and all(said)
 
 
 def parcel_questions(mapped: Mapped, spec: MappingSpec) -> list[MappingQuestion]:

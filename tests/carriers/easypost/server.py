@@ -191,6 +191,7 @@ _ITEM = frozenset(
         "hs_tariff_number",
         "origin_country",
         "code",
+        "currency",
     ]
 )
 
@@ -213,6 +214,8 @@ class EasyPostServer:
         self.label_fee = Decimal(0)
         self.echoes: frozenset[str] = _OPTIONS
         """Options that the answer repeats; others are ignored without an error."""
+        self.takes_currencies = True
+        """Whether the currency of customs items is in the answers, as the documents have it."""
         self.messages: list[dict[str, str]] = []
         self.silent: frozenset[str] = frozenset()
         """Carriers without rates."""
@@ -526,6 +529,9 @@ class EasyPostServer:
             self.objections.append(f"a weight of {weight!r}: ounces have one decimal")
         number = f"shp_{uuid.uuid4().hex}"
         taken = {n: v for n, v in (options or {}).items() if n in self.echoes}
+        if customs and not self.takes_currencies:
+            items = [{**item, "currency": None} for item in customs["customs_items"]]
+            customs = {**customs, "customs_items": items}
         made = {
             "id": number,
             "object": "Shipment",

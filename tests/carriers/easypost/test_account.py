@@ -597,7 +597,7 @@ ITEM = CustomsItem(
                 )
             },
             "customs.items",
-            "values are in USD",
+            "are in USD, and these are in EUR",
         ),
     ],
 )

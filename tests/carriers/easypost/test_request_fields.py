@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from shipkit.carriers.easypost.shipment_request import (
+    day_notes,
     demand_label_size,
     demand_row,
     demand_service,
     draft,
+    dropped,
     dropped_options,
     insured_amount,
     row_notes,
@@ -120,12 +122,11 @@ def test_the_accounts_of_the_carrier_are_named(count, ids):
     assert "carrier_accounts" not in whole(row(parcels=(BOX,) * count))
 
 
-def test_each_shipment_of_an_order_has_its_reference_options_and_customs():
+def test_each_shipment_of_an_order_has_its_reference_and_options():
     shipment = row(
         parcels=(BOX, BOX),
-        ship_to=BERLIN,
-        service="ups:worldwide_express",
-        customs=Customs(items=(MUG,)),
+        service="ups:ground",
+        customs=Customs(items=(MUG,)),  # of no use within the US
         ship_date=dt.date(2026, 11, 29),
     )
     made = draft(shipment, SHOP).named("R" * 20, LabelSpec(format="zpl"))
@@ -135,8 +136,88 @@ def test_each_shipment_of_an_order_has_its_reference_options_and_customs():
         assert part["reference"] == f"{'R' * 20}-{place}"
         assert part["options"]["label_date"] == "2026-11-29"
         assert (part["options"]["label_format"], part["options"]["label_size"]) == ("ZPL", "4x6")
-        assert len(part["customs_info"]["customs_items"]) == 1
+        assert "customs_info" not in part
     assert "customs_info" not in order
+
+
+def test_customs_papers_of_an_order_hold_its_row():
+    """EasyPost wants papers of each shipment: the same on each declare all goods again."""
+    abroad = row(parcels=(BOX, BOX), ship_to=BERLIN, customs=Customs(items=(MUG,)))
+    with pytest.raises(CarrierRejected, match="not known what is in which") as caught:
+        draft(abroad.model_copy(update={"service": "ups:worldwide_express"}), SHOP)
+    assert caught.value.details["field"] == "parcels"
+
+
+# -- the currency of customs values ----------------------------------------------------------------
+
+TORONTO = SHOP.model_copy(
+    update={"city": "Toronto", "state": "ON", "postal_code": "M5V 2T6", "country": "CA"}
+)
+PRICED = {currency: Money.of("12.50", currency) for currency in ("CAD", "EUR", "USD")}
+
+
+def valued(*currencies: str) -> Customs:
+    return Customs(
+        items=tuple(
+            MUG.model_copy(update={"unit_value": PRICED[currency], "weight_lb": 0.5})
+            for currency in currencies
+        )
+    )
+
+
+def test_values_have_their_currency_where_they_do_not_leave_the_us():
+    """docs.easypost.com, Customs Items: "currency", a code of three letters, USD by default."""
+    items = {
+        currency: draft(row(customs=valued(currency), ship_to=BERLIN), TORONTO).body["shipment"][
+            "customs_info"
+        ]["customs_items"]
+        for currency in ("CAD", "USD")
+    }
+    assert [(i["value"], i["currency"]) for i in items["CAD"]] == [(25.0, "CAD")]
+    assert "currency" not in items["USD"][0]
+
+
+@pytest.mark.parametrize(
+    ("origin", "customs", "said"),
+    [
+        (SHOP, valued("EUR"), "values of goods that leave the US are in USD, and these are in EUR"),
+        (TORONTO, valued("CAD", "EUR"), "the values are in CAD and EUR"),
+    ],
+)
+def test_values_in_another_currency_that_cannot_be_sent_hold_the_row(origin, customs, said):
+    with pytest.raises(CarrierRejected, match=said):
+        draft(row(customs=customs, ship_to=BERLIN), origin)
+
+
+def test_a_currency_that_is_not_in_the_answer_holds_the_row():
+    asked = draft(row(customs=valued("CAD"), ship_to=BERLIN), TORONTO)
+    answer = {"customs_info": asked.body["shipment"]["customs_info"]}
+    assert dropped(asked, answer) is None
+    lost = [{**item, "currency": None} for item in answer["customs_info"]["customs_items"]]
+    for left in ({"customs_info": {"customs_items": lost}}, {"customs_info": None}, {}):
+        assert "did not take over that the values are in CAD" in dropped(asked, left).message
+
+
+def test_within_the_eu_no_papers_are_needed():
+    paris = BERLIN.model_copy(update={"city": "Paris", "postal_code": "75001", "country": "FR"})
+    canary = BERLIN.model_copy(update={"postal_code": "35001", "country": "ES"})
+    for customs in (None, valued("EUR")):
+        assert (
+            "customs_info"
+            not in draft(row(ship_to=BERLIN, customs=customs), paris).body["shipment"]
+        )
+    with pytest.raises(CarrierRejected, match="goods from FR to ES need a line per item"):
+        draft(row(ship_to=canary), paris)
+
+
+def test_options_of_an_order_are_those_of_its_shipments():
+    """An order has no options of its own (recorded): a signature was never found in its answer."""
+    asked = draft(row(parcels=(BOX, BOX), service="ups:ground", signature="adult"), SHOP)
+    part = {"options": dict(asked.options)}
+    order = {"options": {"currency": "USD"}, "shipments": [part, part]}
+    assert dropped(asked, order) is None
+    order["shipments"] = [part, {"options": {}}]
+    assert "delivery_confirmation" in dropped(asked, order).message
 
 
 def test_one_parcel_is_a_shipment_with_our_reference_and_its_label():
@@ -238,3 +319,22 @@ def test_three_references_are_printed_and_the_order_number_has_what_is_left():
     assert "the order number is not on the label" in note
     with pytest.raises(CarrierRejected, match="prints 3 references"):
         printed(a="A", b="B", c="C", d="D")
+
+
+@pytest.mark.parametrize(
+    ("code", "ahead", "noted"),
+    [
+        ("usps:priority", 7, False),
+        ("usps:priority", 8, True),
+        ("ups:ground", 8, True),
+        ("fedex:ground", 30, False),  # how far FedEx goes is in no document at hand
+        ("usps:priority", None, False),
+    ],
+)
+def test_a_ship_date_that_the_carrier_may_not_take_yet_is_told(code, ahead, noted):
+    today = dt.date(2026, 12, 1)
+    day = None if ahead is None else today + dt.timedelta(days=ahead)
+    notes = day_notes(row(service=code, ship_date=day), code, today)
+    assert bool(notes) is noted
+    if noted:
+        assert "at most 7 days ahead: a purchase before 2026-12-02 may be refused" in notes[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -323,3 +324,21 @@ def test_the_check_walks_the_test_host_and_costs_nothing(served: Any, easypost: 
     ]
     assert {one["refund"] for one in served.sold()} == {"submitted"}
     assert [one["status"] for one in served.pickups.values()] == ["canceled"]
+
+
+def test_a_ship_date_far_ahead_is_a_warning_of_the_preview(served: Any) -> None:
+    far = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=60)
+    orders = [{**ORDERS[0], "Ship Date": far.isoformat()}]
+    with sk.BatchSession(orders, shipper=SHOP, carrier="easypost") as session:
+        session.map(service="usps:ground_advantage")
+        assert "USPS makes labels at most 7 days ahead" in session.preview()["warnings"][0]
+        session.map(service="cheapest of usps")
+        assert "USPS makes labels at most 7 days ahead" in session.preview()["warnings"][0]
+
+
+def test_a_name_in_other_letters_is_a_warning_of_its_row(served: Any) -> None:
+    orders = [ORDERS[0], {**ORDERS[0], "Order ID": "A-9", "Name": "张伟"}]
+    with sk.BatchSession(orders, shipper=SHOP, carrier="easypost") as session:
+        session.map(service="usps:ground_advantage")
+        told = ["Latin letters" in str(text) for text in session.preview()["warnings"]]
+    assert told == [False, True], "one price, and a warning of one row"

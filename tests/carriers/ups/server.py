@@ -1245,6 +1245,9 @@ def _own_country(shipment: dict[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+_ISLANDS = {"PR", "VI", "GU", "AS", "MP", "FM", "MH", "PW"}
+
+
 def _places(shipment: dict[str, Any]) -> tuple[str, str] | None:
     for who in ("Shipper", "ShipTo", "ShipFrom"):
         if who not in shipment:
@@ -1269,7 +1272,7 @@ def _places(shipment: dict[str, Any]) -> tuple[str, str] | None:
             return "120207", f"{who} postal code"
         if not re.fullmatch(r"[0-9A-Z]{0,9}", code):
             return "120207", f"{who} postal code"
-        if country == "US" and address.get("StateProvinceCode") in {"PR", "VI", "GU"}:
+        if country == "US" and address.get("StateProvinceCode") in _ISLANDS:
             return "120208", f"{who}: a territory is a country of its own"
         number = shipment[who].get("Phone", {}).get("Number", "0000000000")
         if not re.fullmatch(r"[0-9]{5,15}", number) or (

@@ -111,6 +111,8 @@ TODAY = dt.date(2026, 11, 22)
 def test_states_of_us_mail_are_countries_at_ups() -> None:
     assert place(Address(state="PR", country="US")) == ("PR", "PR")
     assert place(Address(state="G.U.", country="US")) == ("GU", "GU")
+    for state in ("FM", "MH", "PW"):  # freely associated: countries that have US mail
+        assert place(Address(state=state, country="US")) == (state, state)
 
 
 def test_the_sql_of_a_border_says_the_same() -> None:

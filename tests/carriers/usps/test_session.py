@@ -306,3 +306,11 @@ def test_the_check_refuses_a_live_account_before_anything_is_sent(
     assert main(["carriers", "check", "usps", "--home", str(tmp_path)]) == 1
     assert "is a live account, and a check buys labels" in capsys.readouterr().err
     assert served.calls == {}
+
+
+def test_a_name_in_other_letters_is_a_warning_of_its_row(served: Any) -> None:
+    orders = [ORDERS[0], {**ORDERS[0], "Order ID": "A-9", "Name": "张伟"}]
+    with sk.BatchSession(orders, shipper=SHOP, carrier="usps") as session:
+        session.map(service="ground_advantage")
+        told = ["Latin letters" in str(text) for text in session.preview()["warnings"]]
+    assert told == [False, True], "one price, and a warning of one row"
