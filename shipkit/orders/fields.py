@@ -15,6 +15,7 @@ from functools import lru_cache
 from shipkit.orders.columns import KIND, keys
 from shipkit.orders.heading_meaning import Match, read_heading, role_of_any_party, words_of
 from shipkit.orders.heading_neighbours import Candidates, read_together
+from shipkit.orders.heading_text import without_repeats
 from shipkit.orders.heading_words import vocabulary
 from shipkit.orders.origin_headings import origin_field
 
@@ -50,9 +51,11 @@ def _recognised(headings: tuple[str, ...]) -> Recognition:
     """Return what `headings` mean; a preview asks it of the same ones twenty times."""
     candidates: Candidates = {}
     originals = _without_copy_numbers(headings)
+    records = {heading.rpartition("/")[0] for heading in headings}
     for index, (heading, key) in enumerate(zip(headings, keys(headings), strict=True)):
-        found = read_heading(originals[index], key, index)
-        if found is not None:
+        found = read_heading(without_repeats(originals[index]), key, index)
+        # Above "Delivery Address/Street", "Delivery Address" is what the record is called.
+        if found is not None and not (heading in records and found.match.role == "address_line1"):
             named = replace(found, match=replace(found.match, name=heading))
             candidates.setdefault(found.match.role, []).append(named)
     read_together(headings, originals, candidates)

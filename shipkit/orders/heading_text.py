@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any, Final
 
 from shipkit.common.words import without_accents
@@ -23,6 +24,7 @@ __all__ = [
     "without_explaining_notes",
     "without_explanation",
     "without_note",
+    "without_repeats",
     "word_file",
 ]
 
@@ -80,6 +82,23 @@ def heading_words(heading: str) -> tuple[str, ...]:
 def spelled(heading: str) -> str:
     """Return the plain words of a heading, in its own language and spelling."""
     return " ".join(_tokens(heading))
+
+
+def without_repeats(heading: str) -> str:
+    """Return a heading that is a path without the names that the next one repeats.
+
+    Examples
+    --------
+    >>> without_repeats("Delivery Address/Country/Country Code"), without_repeats("City/State/Zip")
+    ('Delivery Address/Country Code', 'City/State/Zip')
+    """
+    parts = heading.split("/")
+    kept = [
+        part
+        for part, following in pairwise([*parts, ""])
+        if not _tokens(part) or _tokens(following)[: len(_tokens(part))] != _tokens(part)
+    ]
+    return "/".join(kept) if len(parts) > 1 else heading
 
 
 def without_note(heading: str) -> str:

@@ -464,6 +464,7 @@ ZIPS = ("78205", "78299-0001", "10001", "10099", "99950", "34001", "", None)
 SERVICES = ("ground", "next_day_air", "worldwide_saver")
 PERCENT = st.integers(0, 500_000).map(lambda n: Decimal(n) / 10_000)
 CENTS = st.integers(0, 20_000)
+PRICES = st.integers(1, 20_000)
 
 
 @st.composite
@@ -519,6 +520,8 @@ def surcharges(draw):
             },
             "area": {"cents": draw(CENTS), "area": "rural"},
         }[kind]
+        if set(own.get("of", ())) == {common["part"]}:
+            own["of"] = ("base",)  # of its own part alone, a card may refuse it
         days = draw(
             st.lists(st.dates(dt.date(2026, 11, 3), dt.date(2026, 11, 28)), unique=True, max_size=3)
         )
@@ -547,14 +550,14 @@ def cards(draw):
         if draw(st.booleans())
     ]
     prices = [
-        (s, z, lb, draw(CENTS), 0)
+        (s, z, lb, draw(PRICES), 0)
         for s in SERVICES
         for z in "258"
         for lb in range(1, 13)
         if lb % 3 or draw(st.booleans())
     ]
     if draw(st.booleans()):
-        prices += [(s, "5", 13, draw(CENTS), draw(st.integers(1, 500))) for s in SERVICES]
+        prices += [(s, "5", 13, draw(PRICES), draw(st.integers(1, 500))) for s in SERVICES]
     return card_of(
         zones=zones,
         rates=prices,

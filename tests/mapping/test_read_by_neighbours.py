@@ -258,3 +258,19 @@ def test_an_order_without_a_number_where_most_have_one_is_a_warning(shop, withou
         assert found["row_number"].tolist() == warned
         assert set(found["severity"]) <= {"warning"}
         assert set(found["code"]) <= {"order_key_missing"}
+
+
+def test_a_city_with_state_and_zip_needs_no_columns_of_theirs(shop):
+    """Both were read from the city, and the rows waited for the columns all the same."""
+    order = {"Name": "Ada Lee", "Street": "12 Elm St", "Weight (lb)": 3, "Temp": "-20C"}
+    towns = ["Austin, TX 78701", "Round Rock TX 78664", "Austin"]
+    orders = [{"Order": f"A{n}", **order, "Town": town} for n, town in enumerate(towns)]
+    with sk.BatchSession(orders, shipper=shop, service="ground") as session:
+        mapped = session.mapped()
+        assert mapped["state"].tolist()[:2] == ["TX", "TX"]
+        assert mapped["postal_code"].tolist()[:2] == ["78701", "78664"]
+        problems = session.problems
+    held = problems[problems["severity"] == "error"]
+    assert set(held["row_number"]) == {3}
+    assert set(held["code"]) == {"column_missing"}
+    assert "temp" in problems["field"].tolist()  # that it is cold is not asked of the carrier

@@ -70,6 +70,9 @@ from shipkit.orders.fields import column_kinds, recognise
         ("Weight [lb] (gross)", "weight", "lb"),
         ("Weight (gross)", "weight", None),
         ("Weight (lb) (see help)", "weight", "lb"),
+        ("Delivery Address/State/State Code", "state", None),
+        ("How many would you like?", "quantity", None),
+        ("Qty wanted", "quantity", None),
         ("Length (in)\n[in capitals]", "length", "in"),
         ("Dimensions", "dimensions", None),
         ("L x W x H (cm)", "dimensions", "cm"),
@@ -358,3 +361,11 @@ def test_codes_are_text_whatever_they_hold_and_measures_are_numbers():
 def test_a_customer_is_the_recipient_where_no_other_column_names_one(headings, name):
     found = recognise(headings).roles.get("name")
     assert (found and found.name) == name
+
+
+def test_what_a_record_is_called_is_no_street_next_to_its_parts():
+    parts = [f"Delivery Address/{part}" for part in ("Street", "City", "Zip")]
+    found = recognise(["Delivery Address", *parts])
+    assert found.roles["address_line1"].name == "Delivery Address/Street"
+    assert not found.ambiguous
+    assert recognise(["Delivery Address", "City"]).roles["address_line1"].name == "Delivery Address"

@@ -207,7 +207,8 @@ def missing_columns(
         asked.append(
             MappingQuestion(
                 field_path(name),
-                "(country IN ('US', 'CA'))" if local else "true",
+                # A city such as "Austin, TX 78701" has them.
+                f"(country IN ('US', 'CA') AND {name} IS NULL)" if local else "true",
                 f"no column was recognised as the {words}",
                 f'Name it: map(columns={{"{role}": "<heading>"}}){instead.get(name, "")}.',
                 "column_missing",
