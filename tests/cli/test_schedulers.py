@@ -146,7 +146,7 @@ def test_the_commands_of_the_service_need_only_what_the_unit_sets(place, home):
         "HOME": str(place),
         "USER": said["User"],
     }
-    codes = []
+    codes, words = [], []
     for command in (said["ExecStartPre"].removeprefix("-"), said["ExecStart"], said["ExecStart"]):
         done = subprocess.run(
             shlex.split(command),
@@ -159,8 +159,9 @@ def test_the_commands_of_the_service_need_only_what_the_unit_sets(place, home):
             check=False,
         )
         codes.append(done.returncode)
+        words.append(done.stderr)
     assert codes[0] == 0, "nothing to resume is a success"
-    assert {str(code) for code in codes[1:]} <= {"0", *said["SuccessExitStatus"].split()}
+    assert {str(code) for code in codes[1:]} <= {"0", *said["SuccessExitStatus"].split()}, words
     assert sold(home) == json.loads(done.stdout.splitlines()[-1])["shipped"]
 
 
